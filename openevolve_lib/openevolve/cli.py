@@ -1,0 +1,110 @@
+"""``openevolve-run``: evolve any program that an evaluator can score."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from openevolve.config import Config
+from openevolve.config_files import load_config
+from openevolve.display import display_for_terminal
+from openevolve.errors import UserError
+from openevolve.proposers import Proposer
+from openevolve.run import Result, Run, execute
+
+EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point; exits with 0 only if every iteration asked for was done."""
+    options = _parser().parse_args(arguments)
+    sys.exit(guard(lambda: _run(options)))
+
+
+def guard(command: Callable[[], int]) -> int:
+    """Run a command; a user's mistake is printed without a traceback."""
+    try:
+        return command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def exit_code(result: Result) -> int:
+    """Fewer iterations than asked for are never a success."""
+    if result.completed:
+        return EXIT_COMPLETED
+    return EXIT_INTERRUPTED if result.reason == "interrupted" else EXIT_STOPPED_EARLY
+
+
+def build_proposer(config: Config) -> Proposer:
+    """The proposer that the config names. Raises UserError where a model or a key is missing."""
+    if config.proposer == "offline":
+        from openevolve.proposers.offline import OfflineProposer
+
+        return OfflineProposer(config)
+    from openevolve.llm import build_language_model
+    from openevolve.proposers.llm import LLMProposer
+
+    return LLMProposer(build_language_model(config.llm, os.environ), config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="openevolve-run", description=__doc__)
+    parser.add_argument("initial_program", type=Path)
+    parser.add_argument("evaluation_file", type=Path, help="defines evaluate(program_path)")
+    parser.add_argument("-c", "--config", type=Path, help="YAML settings")
+    parser.add_argument("-o", "--output", type=Path, help="the run's folder; a run in it is continued")
+    parser.add_argument("-i", "--iterations", type=int, help="max_iterations")
+    parser.add_argument("--checkpoint", type=Path, help="continue the run that wrote this checkpoint")
+    parser.add_argument("--offline", action="store_true", help="mutate without a language model")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    overrides = list(options.overrides)
+    if options.iterations is not None:
+        overrides.append(f"max_iterations={options.iterations}")
+    if options.offline:
+        overrides.append("proposer=offline")
+    config = load_config(options.config, overrides)
+    run = Run(
+        config=config,
+        initial_program=options.initial_program,
+        evaluator=options.evaluation_file,
+        folder=_output_folder(options),
+        proposer=build_proposer(config),
+    )
+    with display_for_terminal() as display:
+        result = execute(run, display)
+    _report(run, result)
+    return exit_code(result)
+
+
+def _output_folder(options: argparse.Namespace) -> Path:
+    initial: Path = options.initial_program
+    output: Path | None = options.output
+    if options.checkpoint is None:
+        return output or initial.parent / "openevolve_output"
+    folder: Path = options.checkpoint.resolve().parent.parent
+    if not (folder / "journal.jsonl").is_file():
+        raise UserError(
+            f"{options.checkpoint}: expected a checkpoint inside a run's folder, "
+            f"found no journal.jsonl in {folder}"
+        )
+    return folder
+
+
+def _report(run: Run, result: Result) -> None:
+    best = result.database.best()[0]
+    print("---")
+    print(f"status: {result.reason}")
+    print(f"iterations: {max(0, len(result.history.outcomes) - 1)}")
+    print(f"best_{run.config.database.fitness_metric}: {result.database.fitness(best.metrics):.6g}")
+    print(f"best_program: {run.folder / 'best' / f'best_program{run.config.file_suffix}'}")
+    if not result.completed:
+        print("resume: run the same command again")

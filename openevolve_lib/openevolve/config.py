@@ -1,0 +1,216 @@
+"""Every setting of a run, as pydantic models (``config_files`` reads them from YAML and ``--set``).
+
+The keys of OpenEvolve that this engine implements keep their names and meaning. A key that is not
+implemented is an error that names it and the nearest known one: nothing is accepted and ignored.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused and values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Price(Section):
+    """US dollars for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+
+class ModelSettings(Section):
+    """What can be set for all models at once and again for each; None inherits from ``llm``."""
+
+    api_base: str | None = None
+    api_key: SecretStr | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Fraction | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    timeout: Positive | None = None  # seconds for one proposal, retries included
+    retries: Annotated[int, Field(ge=0)] | None = None
+    retry_delay: Annotated[float, Field(ge=0)] | None = None  # seconds, doubled at each retry
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+
+
+class ModelConfig(ModelSettings):
+    """One language model of the ensemble, drawn in proportion to its weight."""
+
+    name: str
+    weight: Annotated[float, Field(ge=0)] = 1.0
+
+
+class LLMConfig(ModelSettings):
+    """The language models that write proposals."""
+
+    api_base: str | None = "https://api.openai.com/v1"
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.7
+    max_tokens: Annotated[int, Field(ge=1)] | None = 8192
+    timeout: Positive | None = 180
+    retries: Annotated[int, Field(ge=0)] | None = 3
+    retry_delay: Annotated[float, Field(ge=0)] | None = 5
+    models: list[ModelConfig] = []
+    primary_model: str | None = None
+    primary_model_weight: Annotated[float, Field(ge=0)] = 1.0
+    secondary_model: str | None = None
+    secondary_model_weight: Annotated[float, Field(ge=0)] = 0.2
+    prices: dict[str, Price] = {}
+
+    def ensemble(self) -> list[ModelConfig]:
+        """The models to draw from, each with every setting filled in."""
+        named = list(self.models)
+        if self.primary_model:
+            named.append(ModelConfig(name=self.primary_model, weight=self.primary_model_weight))
+        if self.secondary_model:
+            named.append(ModelConfig(name=self.secondary_model, weight=self.secondary_model_weight))
+        shared = {key: getattr(self, key) for key in ModelSettings.model_fields}
+        return [
+            model.model_copy(update={k: v for k, v in shared.items() if getattr(model, k) is None})
+            for model in named
+        ]
+
+
+class PromptConfig(Section):
+    """What a proposal's prompt holds."""
+
+    system_message: str = "You improve programs. Answer with code that runs and scores higher."
+    num_top_programs: Annotated[int, Field(ge=0)] = 3
+    num_diverse_programs: Annotated[int, Field(ge=0)] = 2
+    num_failures: Annotated[int, Field(ge=0)] = 2
+    include_artifacts: bool = True
+    max_artifact_bytes: Annotated[int, Field(ge=0)] = 20_480
+    template_dir: Path | None = None
+
+
+class FeatureBins(Section):
+    """The bins of one archive axis, by their inner edges or by ``low``, ``high`` and ``count``."""
+
+    edges: list[float] | None = None
+    low: float | None = None
+    high: float | None = None
+    count: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_of_saying_it(self) -> "FeatureBins":
+        by_range = [self.low, self.high, self.count]
+        if self.edges is not None:
+            if any(value is not None for value in by_range):
+                raise ValueError("expected either edges or low, high and count, found both")
+            if not self.edges or sorted(set(self.edges)) != self.edges:
+                raise ValueError(f"expected edges that rise, found {self.edges}")
+        elif self.low is None or self.high is None or self.count is None:
+            raise ValueError("expected edges, or all three of low, high and count")
+        elif not self.low < self.high:
+            raise ValueError(f"expected low < high, found {self.low} and {self.high}")
+        return self
+
+    def inner_edges(self) -> tuple[float, ...]:
+        """The rising boundaries between bins; ``len(inner_edges()) + 1`` bins."""
+        if self.edges is not None:
+            return tuple(self.edges)
+        assert self.low is not None
+        assert self.high is not None
+        assert self.count is not None
+        width = (self.high - self.low) / self.count
+        return tuple(self.low + width * i for i in range(1, self.count))
+
+
+class DatabaseConfig(Section):
+    """The population: islands, their archives and how parents are drawn from them."""
+
+    population_size: Annotated[int, Field(ge=1)] = 1000
+    archive_size: Annotated[int, Field(ge=1)] = 100
+    num_islands: Annotated[int, Field(ge=1)] = 5
+    elite_selection_ratio: Fraction = 0.1
+    exploration_ratio: Fraction = 0.2
+    exploitation_ratio: Fraction = 0.7
+    feature_dimensions: list[str] = ["complexity", "diversity"]
+    feature_bins: Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]] = 10
+    migration_interval: Annotated[int, Field(ge=1)] = 50  # generations of an island
+    migration_rate: Fraction = 0.1
+    # A proposal that shares this much of its lines with a program it was shown is refused; 1 is off.
+    similarity_threshold: Annotated[float, Field(gt=0, le=1)] = 1.0
+    fitness_metric: str = "combined_score"
+    tie_break_metric: str | None = None  # lower is better
+
+    @model_validator(mode="after")
+    def _ratios_leave_room(self) -> "DatabaseConfig":
+        total = self.exploration_ratio + self.exploitation_ratio
+        if total > 1 + 1e-9:
+            raise ValueError(f"expected exploration_ratio + exploitation_ratio <= 1, found {total:g}")
+        return self
+
+
+class EvaluatorConfig(Section):
+    """How programs are evaluated."""
+
+    timeout: Positive = 300  # seconds of wall clock for one evaluation
+    max_retries: Annotated[int, Field(ge=0)] = 0  # of an evaluation that crashed or ran out of memory
+    memory_limit_mb: Annotated[int, Field(ge=64)] | None = None  # resident, over the process group
+    cascade_evaluation: bool = True  # where the evaluator defines evaluate_stage1, _stage2, _stage3
+    cascade_thresholds: list[float] = [0.5, 0.75, 0.9]
+    parallel_evaluations: Annotated[int, Field(ge=1)] = 1
+    devices: list[str] = []  # slots take them in turn, as CUDA_VISIBLE_DEVICES
+    preload: list[str] = []  # modules imported once, before evaluations are forked
+    pass_environment: list[str] = []  # variables that evaluations get beside the short, keyless list
+
+
+class BudgetConfig(Section):
+    """Limits at which a run stops taking new iterations; None is no limit."""
+
+    dollars: Positive | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    hours: Positive | None = None
+    evaluations: Annotated[int, Field(gt=0)] | None = None
+
+
+class Config(Section):
+    """A whole run. ``task`` belongs to the evaluator: the engine carries it unread."""
+
+    max_iterations: Annotated[int, Field(ge=0)] = 100
+    checkpoint_interval: Annotated[int, Field(ge=1)] = 10
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    random_seed: Annotated[int, Field(ge=0)] = 42
+    deterministic: bool = False  # commit results in iteration order: equal seeds, equal run
+    proposer: Literal["llm", "offline"] = "llm"
+    proposals_ahead: Annotated[int, Field(ge=0)] = 1  # written while every evaluation slot is busy
+    diff_based_evolution: bool = True
+    max_code_length: Annotated[int, Field(ge=1)] = 10_000
+    language: str = "python"
+    file_suffix: str = ".py"
+    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
+    convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
+    early_stopping_metric: str = "combined_score"
+    features: dict[str, FeatureBins] = {}
+    llm: LLMConfig = LLMConfig()
+    prompt: PromptConfig = PromptConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    budget: BudgetConfig = BudgetConfig()
+    task: dict[str, Any] = {}
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _features_is_a_mapping(cls, value: object) -> object:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _axes_declared_once(self) -> "Config":
+        default = DatabaseConfig.model_fields["feature_dimensions"].default
+        if self.features and self.database.feature_dimensions != default:
+            raise ValueError("expected features or database.feature_dimensions, found both")
+        return self

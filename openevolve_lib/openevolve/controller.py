@@ -1,0 +1,287 @@
+"""The loop: choose, propose, evaluate, commit. Everything that it learns goes to the journal first."""
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from openevolve.config import Config
+from openevolve.config_files import public_settings
+from openevolve.database import Database, dissimilarity, line_set
+from openevolve.errors import UserError
+from openevolve.history import History
+from openevolve.journal import Event, Journal
+from openevolve.process_parallel import Executor
+from openevolve.program import Context, Elite, Failure, FailureKind, Outcome, Program, Proposal
+from openevolve.proposers import Proposer
+from openevolve.selection import Selection, random_source
+from openevolve.stopping import Stopping
+
+log = logging.getLogger("openevolve")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop works with."""
+
+    journal: Journal
+    history: History
+    database: Database
+    selection: Selection
+    proposer: Proposer
+    executor: Executor
+
+
+class Observer(Protocol):
+    """Is told what happened, after it has: a display, a writer of checkpoints."""
+
+    def recorded(self, event: Event) -> None:
+        """An event has been appended to the journal."""
+
+    def committed(self, program: Program, outcome: Outcome) -> None:
+        """An outcome has become part of the population, in this session or replayed from an earlier one."""
+
+
+class Controller:
+    """Runs iterations until enough are done, a limit is reached or it is asked to stop.
+
+    An iteration is a task of its own, so that proposals are written while programs are evaluated.
+    As many are under way as there are slots, and ``proposals_ahead`` more. In deterministic mode
+    they are committed in the order of their numbers, so that each is chosen from a population that
+    depends on the seed alone.
+    """
+
+    def __init__(self, config: Config, initial_code: str, parts: Parts, observers: list[Observer]) -> None:
+        self.config = config
+        self.initial_code = initial_code
+        self.journal, self.history, self.database = parts.journal, parts.history, parts.database
+        self.selection, self.proposer, self.executor = parts.selection, parts.proposer, parts.executor
+        self.observers = observers
+        self.stopping = Stopping(config)
+        self.running: dict[int, asyncio.Task[None]] = {}
+        self.evaluating: set[int] = set()
+        self.committed = 0
+        self._waiting: deque[int] = deque()
+        self._start = self._start_offset = 0.0
+
+    async def run(self) -> str:
+        """Run to the end and return why it ended: ``completed``, or what stopped it.
+
+        Raises:
+            UserError: what no later iteration could mend (a full disk, a refused key).
+        """
+        self._open()
+        try:
+            while True:
+                while self._has_room():
+                    self._begin(self._waiting.popleft())
+                iteration = await self._next_finished()
+                if iteration is None:
+                    break
+                self._commit(iteration)
+        finally:
+            await self._abandon()
+        reason = self.stopping.reason or "completed"
+        self._record("run_finished", sync=True, reason=reason)
+        return reason
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing new and finish the evaluations that are running; proposals wait for a resume."""
+        self.stopping.stop(reason)
+        for iteration, task in self.running.items():
+            if iteration not in self.evaluating:
+                task.cancel()
+
+    def abort(self, reason: str) -> None:
+        """End what is running as well; a resume does it again."""
+        self.stopping.stop(reason)
+        for task in self.running.values():
+            task.cancel()
+
+    def elapsed(self) -> float:
+        """Seconds of running over all sessions of the run."""
+        return self._start_offset + asyncio.get_running_loop().time() - self._start
+
+    def _open(self) -> None:
+        self._start = asyncio.get_running_loop().time()
+        self._start_offset = self.history.elapsed
+        self._record("run_started", initial_code=self.initial_code, settings=public_settings(self.config))
+        known = max(self.history.programs, default=-1) + 1
+        iterations = range(max(known, self.config.max_iterations + 1))
+        if self.config.deterministic:
+            self._waiting = deque(iterations)
+            return
+        # Results were committed in the order in which they came in: do the same again.
+        ended = list(self.history.outcomes)
+        self._waiting = deque(sorted(set(iterations).difference(ended)))
+        for iteration in ended:
+            self._commit(iteration)
+
+    def _has_room(self) -> bool:
+        if not self._waiting or len(self.running) >= self.executor.slots + self.config.proposals_ahead:
+            return False
+        iteration = self._waiting[0]
+        if iteration in self.history.programs:
+            return True  # it was begun before: a limit does not take it back
+        if iteration > 0 and self.committed == 0:
+            return False  # nothing to choose from before the initial program has its score
+        return not self.stopping.reached(self.history, self.elapsed())
+
+    def _begin(self, iteration: int) -> None:
+        known = iteration in self.history.programs or iteration == 0
+        context = None if known else self.selection.choose(self.database, iteration)
+        # What may be reused must not depend on how fast others are, if the run is to be repeated.
+        horizon = self.committed if self.config.deterministic else iteration
+        self.running[iteration] = asyncio.create_task(self._iterate(iteration, context, horizon))
+
+    async def _iterate(self, iteration: int, context: Context | None, horizon: int) -> None:
+        """Bring one iteration to an outcome in the history, from wherever an earlier session left it."""
+        if iteration in self.history.outcomes:
+            return
+        if iteration not in self.history.programs:
+            await self._propose(iteration, context)
+        program = self.history.programs[iteration]
+        same = self.history.same_program(program.code, before=horizon)
+        if not program.code:
+            self._finish(program, _invalid(program, self.history.problems[iteration]))
+        elif same is not None:
+            self._finish(program, _reused(program, same), reused=True)
+        else:
+            await self._evaluate(program)
+
+    async def _propose(self, iteration: int, context: Context | None) -> None:
+        if context is None:
+            proposal = Proposal(code=self.initial_code, proposer="initial", changes="the initial program")
+        else:
+            proposal = refuse_copies(
+                await self.proposer.propose(context), context, self.config.database.similarity_threshold
+            )
+        program = self._program(iteration, context, proposal)
+        self._record("proposed", program=program.to_json(), **_provenance(proposal))
+
+    def _program(self, iteration: int, context: Context | None, proposal: Proposal) -> Program:
+        parent = context.parent if context else None
+        return Program(
+            id=program_id(self.config.random_seed, iteration),
+            code=proposal.code or "",
+            iteration=iteration,
+            island=context.island if context else 0,
+            parent_ids=proposal.parent_ids or ((parent.id,) if parent else ()),
+            generation=parent.program.generation + 1 if parent else 0,
+            changes=proposal.changes,
+        )
+
+    async def _evaluate(self, program: Program) -> None:
+        self._record("evaluation_started", iteration=program.iteration, program_id=program.id)
+        self.evaluating.add(program.iteration)
+        outcome = await self.executor.evaluate(program)
+        self.evaluating.discard(program.iteration)
+        if outcome.evaluated:
+            try:
+                self.database.check(Elite(program, outcome.metrics))
+            except ValueError as error:
+                outcome = Outcome(program.id, failure=FailureKind.CRASHED, message=str(error))
+        self._finish(program, outcome)
+
+    def _finish(self, program: Program, outcome: Outcome, *, reused: bool = False) -> None:
+        name = "evaluated" if outcome.evaluated else "failed"
+        self._record(name, sync=True, iteration=program.iteration, outcome=outcome.to_json(), reused=reused)
+
+    async def _next_finished(self) -> int | None:
+        """The iteration to commit next, or None where nothing is under way any more.
+
+        That is the lowest in deterministic mode, else the first to finish.
+        """
+        while self.running:
+            for iteration in [i for i, task in self.running.items() if task.done()]:
+                if self.running[iteration].cancelled():
+                    del self.running[iteration]
+                else:
+                    self.running[iteration].result()  # raises what no later iteration could mend
+            ready = self._ready()
+            if ready is not None:
+                del self.running[ready]
+                return ready
+            pending = [task for task in self.running.values() if not task.done()]
+            if not pending:
+                return None  # finished ones behind a gap: they are committed on resume
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        return None
+
+    def _ready(self) -> int | None:
+        if self.config.deterministic:
+            task = self.running.get(self.committed)
+            return self.committed if task is not None and task.done() else None
+        return next((i for i in self.history.outcomes if i in self.running and self.running[i].done()), None)
+
+    def _commit(self, iteration: int) -> None:
+        program, outcome = self.history.programs[iteration], self.history.outcomes[iteration]
+        if outcome.evaluated:
+            self.database.add(Elite(program, outcome.metrics, outcome.artifacts))
+        elif iteration == 0:
+            raise UserError(
+                f"expected an initial program with a score, found {outcome.failure}: {outcome.message}"
+                f"\n{outcome.output_tail}".rstrip()
+            )
+        else:
+            self.database.add_failure(Failure(program, outcome))
+        self.committed += 1
+        self.stopping.committed(outcome, iteration)
+        self._migrate()
+        for observer in self.observers:
+            observer.committed(program, outcome)
+
+    def _migrate(self) -> None:
+        islands = self.config.database.num_islands
+        if islands > 1 and self.committed % (self.config.database.migration_interval * islands) == 0:
+            moves = self.database.migrate()
+            log.info("migration: %d programs moved between %d islands", len(moves), islands)
+
+    async def _abandon(self) -> None:
+        """End what is still under way; the journal knows that it has no outcome."""
+        for task in self.running.values():
+            task.cancel()
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
+
+    def _record(self, name: str, *, sync: bool = False, **content: Any) -> None:
+        event = {"event": name, "elapsed": round(self.elapsed(), 3), **content}
+        self.journal.append(event, sync=sync)
+        self.history.apply(event)
+        for observer in self.observers:
+            observer.recorded(event)
+
+
+def program_id(seed: int, iteration: int) -> str:
+    """The UUID of an iteration's program: equal seeds, equal names."""
+    return str(uuid.UUID(bytes=random_source(seed, iteration, "program id").randbytes(16), version=4))
+
+
+def _provenance(proposal: Proposal) -> Mapping[str, Any]:
+    content = asdict(proposal)
+    return {key: content[key] for key in content if key not in ("code", "changes", "parent_ids")}
+
+
+def _invalid(program: Program, problem: str) -> Outcome:
+    return Outcome(program.id, failure=FailureKind.PROPOSAL_INVALID, message=problem)
+
+
+def _reused(program: Program, same: Outcome) -> Outcome:
+    values = same.to_json() | {"program_id": program.id, "seconds": 0.0}
+    values["message"] = f"the same program as {same.program_id}: its result is reused. {same.message}".strip()
+    return Outcome.from_json(values)
+
+
+def refuse_copies(proposal: Proposal, context: Context, threshold: float) -> Proposal:
+    """``proposal``, without its code where it shares too many lines with a program it was shown."""
+    if proposal.code is None or threshold >= 1:
+        return proposal
+    lines = line_set(proposal.code)
+    for shown in (context.parent, *context.top, *context.inspirations):
+        similarity = 1 - dissimilarity(lines, line_set(shown.program.code))
+        if similarity >= threshold:
+            problem = f"expected less than {threshold:g} of the lines of {shown.id}, found {similarity:.3f}"
+            return replace(proposal, code=None, problem=problem)
+    return proposal

@@ -1,0 +1,239 @@
+"""The population in memory: MAP-Elites archives on islands. No files, no clock, no randomness."""
+
+import bisect
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from openevolve.config import Config, DatabaseConfig
+from openevolve.program import Elite, Failure
+
+Cell = tuple[int, ...]
+OrderKey = tuple[float, float, int, str]
+
+_FAILURES_PER_PARENT = 5
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of the archive, cut at fixed inner edges; values outside go to the end bins."""
+
+    name: str
+    edges: tuple[float, ...]
+
+    @property
+    def bins(self) -> int:
+        return len(self.edges) + 1
+
+    def bin(self, value: float) -> int:
+        """The bin of a finite value: bin ``i`` holds ``edges[i-1] <= value < edges[i]``."""
+        if not math.isfinite(value):
+            raise ValueError(f"axis {self.name}: expected a finite value, found {value}")
+        return bisect.bisect_right(self.edges, value)
+
+
+def declared_axes(config: Config) -> tuple[Axis, ...]:
+    """The archive's axes: ``features``, or ``database.feature_dimensions`` with documented ranges.
+
+    Without declared bins ``complexity`` (characters of code) runs from 0 to ``max_code_length``, and
+    ``diversity`` (see ``dissimilarity``) and every metric of the evaluator from 0 to 1.
+    """
+    if config.features:
+        return tuple(Axis(name, bins.inner_edges()) for name, bins in config.features.items())
+    axes = []
+    for name in config.database.feature_dimensions:
+        bins = config.database.feature_bins
+        count = bins if isinstance(bins, int) else bins.get(name, 10)
+        high = float(config.max_code_length) if name == "complexity" else 1.0
+        axes.append(Axis(name, tuple(high * i / count for i in range(1, count))))
+    return tuple(axes)
+
+
+def line_set(code: str) -> frozenset[str]:
+    """The distinct stripped lines of a program."""
+    return frozenset(line.strip() for line in code.splitlines() if line.strip())
+
+
+def dissimilarity(first: frozenset[str], second: frozenset[str]) -> float:
+    """Jaccard distance of two line sets: 0 for the same lines, 1 for none in common."""
+    union = len(first | second)
+    return 1 - len(first & second) / union if union else 0.0
+
+
+@dataclass(frozen=True)
+class ArchiveStats:
+    """How well the archive is filled. ``qd_score`` sums the fitness of the best of each cell."""
+
+    cells: int
+    elites: int
+    coverage: float
+    qd_score: float
+    best: float | None
+    mean: float | None
+
+
+class Island:
+    """A part of the population with an archive of its own."""
+
+    def __init__(self) -> None:
+        self.ranked: list[OrderKey] = []  # best first
+        self.members: dict[str, Elite] = {}
+        self.cells: dict[Cell, str] = {}  # the best program of each occupied cell
+
+    def best(self, count: int) -> list[Elite]:
+        return [self.members[key[-1]] for key in self.ranked[:count]]
+
+    def elites(self) -> list[Elite]:
+        """The best of each cell, in the order of the cells."""
+        return [self.members[self.cells[cell]] for cell in sorted(self.cells)]
+
+
+class Database:
+    """Programs with a score, placed on islands; failures are kept by their parent."""
+
+    def __init__(self, config: DatabaseConfig, axes: Sequence[Axis]) -> None:
+        self.config = config
+        self.axes = tuple(axes)
+        self.islands = [Island() for _ in range(config.num_islands)]
+        self.archive_cells: dict[Cell, OrderKey] = {}  # over all islands
+        self._ranked: list[OrderKey] = []
+        self._elites: dict[str, Elite] = {}
+        self._reference: frozenset[str] = frozenset()
+        self._failures: dict[str, deque[Failure]] = {}
+
+    def fitness(self, metrics: Mapping[str, float]) -> float:
+        """The fitness metric; where an evaluator gives none, the mean of those that are no axis."""
+        name = self.config.fitness_metric
+        if name in metrics:
+            return metrics[name]
+        axis_names = {axis.name for axis in self.axes}
+        values = [value for key, value in metrics.items() if key not in axis_names]
+        if not values:
+            raise ValueError(f"expected the metric {name!r}, found {sorted(metrics)}")
+        return sum(values) / len(values)
+
+    def order(self, elite: Elite) -> OrderKey:
+        """The one total order, smaller is better: fitness, then the tie-break metric, then age."""
+        tie_break = self.config.tie_break_metric
+        tie = elite.metrics[tie_break] if tie_break else 0.0
+        return (-self.fitness(elite.metrics), tie, elite.program.iteration, elite.id)
+
+    def cell(self, elite: Elite) -> Cell:
+        return tuple(axis.bin(self._position(axis, elite)) for axis in self.axes)
+
+    def _position(self, axis: Axis, elite: Elite) -> float:
+        if axis.name in elite.metrics:
+            return elite.metrics[axis.name]
+        if axis.name == "complexity":
+            return float(len(elite.program.code))
+        if axis.name == "diversity":
+            return dissimilarity(line_set(elite.program.code), self._reference)
+        raise ValueError(f"expected the metric {axis.name!r} (an axis), found {sorted(elite.metrics)}")
+
+    def check(self, elite: Elite) -> None:
+        """Raise ValueError where the metrics lack fitness, tie-break or an axis, or are not finite."""
+        for name, value in elite.metrics.items():
+            if not math.isfinite(value):
+                raise ValueError(f"expected finite metrics, found {name} = {value}")
+        self.cell(elite)
+        if self.config.tie_break_metric and self.config.tie_break_metric not in elite.metrics:
+            raise ValueError(
+                f"expected the metric {self.config.tie_break_metric!r}, found {sorted(elite.metrics)}"
+            )
+        self.fitness(elite.metrics)
+
+    def add(self, elite: Elite) -> bool:
+        """Place a program; True where it is the best of its cell over all islands.
+
+        The first program is the reference of ``diversity`` and settles on every island.
+        """
+        self.check(elite)
+        first = not self._elites
+        if first:
+            self._reference = line_set(elite.program.code)
+        key, cell = self.order(elite), self.cell(elite)
+        self._elites[elite.id] = elite
+        bisect.insort(self._ranked, key)
+        for island in self.islands if first else [self.islands[elite.program.island]]:
+            self._settle(island, elite, key, cell)
+        improved = cell not in self.archive_cells or key < self.archive_cells[cell]
+        if improved:
+            self.archive_cells[cell] = key
+        self._limit_population()
+        return improved
+
+    def _settle(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
+        island.members[elite.id] = elite
+        bisect.insort(island.ranked, key)
+        holder = island.cells.get(cell)
+        if holder is None or key < self.order(island.members[holder]):
+            island.cells[cell] = elite.id
+
+    def _limit_population(self) -> None:
+        """Forget the worst programs that hold no cell and are not among the archive's best."""
+        position = len(self._ranked)
+        while len(self._ranked) > self.config.population_size and position > self.config.archive_size:
+            position -= 1
+            key = self._ranked[position]
+            elite = self._elites[key[-1]]
+            homes = [island for island in self.islands if elite.id in island.members]
+            cell = self.cell(elite)
+            if any(island.cells.get(cell) == elite.id for island in homes):
+                continue
+            del self._ranked[position]
+            del self._elites[elite.id]
+            for island in homes:
+                del island.members[elite.id]
+                del island.ranked[bisect.bisect_left(island.ranked, key)]
+
+    def migrate(self) -> list[tuple[str, int, int]]:
+        """Settle copies of each island's best on both neighbours of the ring.
+
+        Returns (program, from, to) for each that moved; one that is there already does not.
+        """
+        count = len(self.islands)
+        leaving = [
+            island.best(max(1, round(self.config.migration_rate * len(island.members))))
+            for island in self.islands
+        ]
+        moves = []
+        for source, migrants in enumerate(leaving):
+            for target in sorted({(source - 1) % count, (source + 1) % count} - {source}):
+                for elite in migrants:
+                    if elite.id not in self.islands[target].members:
+                        self._settle(self.islands[target], elite, self.order(elite), self.cell(elite))
+                        moves.append((elite.id, source, target))
+        return moves
+
+    def add_failure(self, failure: Failure) -> None:
+        """Keep a failure with each of its parents, the latest few."""
+        for parent in failure.program.parent_ids:
+            self._failures.setdefault(parent, deque(maxlen=_FAILURES_PER_PARENT)).append(failure)
+
+    def failures_of(self, parent_id: str) -> list[Failure]:
+        """Failed children, latest first."""
+        return list(reversed(self._failures.get(parent_id, ())))
+
+    def best(self, count: int = 1) -> list[Elite]:
+        """The best programs over all islands, best first."""
+        return [self._elites[key[-1]] for key in self._ranked[:count]]
+
+    def programs(self) -> list[Elite]:
+        """The whole population, best first."""
+        return self.best(len(self._ranked))
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+    def stats(self) -> ArchiveStats:
+        values = [-key[0] for key in self.archive_cells.values()]
+        cells = math.prod(axis.bins for axis in self.axes)
+        return ArchiveStats(
+            cells=cells,
+            elites=len(values),
+            coverage=len(values) / cells,
+            qd_score=sum(values),
+            best=-self._ranked[0][0] if self._ranked else None,
+            mean=sum(values) / len(values) if values else None,
+        )

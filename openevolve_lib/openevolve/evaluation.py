@@ -1,0 +1,109 @@
+"""Inside an evaluation's own process: load the evaluator, call it, report what it returned."""
+
+import importlib.util
+import json
+import math
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
+from openevolve.program import FailureKind
+
+_ARTIFACT_CHARACTERS = 100_000
+_EXCEPTION_KINDS = (
+    (ImportError, FailureKind.IMPORT_ERROR),
+    (SyntaxError, FailureKind.IMPORT_ERROR),
+    (MemoryError, FailureKind.OUT_OF_MEMORY),
+    (TimeoutError, FailureKind.TIMEOUT),
+)
+
+
+def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
+    """Evaluate ``argument["program"]`` and send one JSON object: metrics and artifacts, or a failure."""
+    try:
+        evaluator = load_evaluator(Path(argument["evaluator"]))
+        result = _evaluate(evaluator, argument["program"], argument["cascade_thresholds"])
+        report = {"metrics": _numbers(result.metrics), "artifacts": _texts(result.artifacts)}
+    except EvaluationFailed as failure:
+        report = _failure(failure.kind, str(failure), failure.output_tail)
+    except Exception as error:  # whatever a program raises is its result
+        kind = next((k for kind_of, k in _EXCEPTION_KINDS if isinstance(error, kind_of)), FailureKind.CRASHED)
+        report = _failure(kind, f"{type(error).__name__}: {error}", traceback.format_exc())
+    channel.sendall(json.dumps(report).encode())
+    channel.shutdown(socket.SHUT_WR)
+
+
+def load_evaluator(path: Path) -> ModuleType:
+    """Import an evaluator file; modules beside it can be imported by it."""
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location("openevolve_evaluator", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _evaluate(evaluator: ModuleType, program: str, thresholds: list[float] | None) -> EvaluationResult:
+    """``evaluate``, or the stages of a cascade: each is run if the one before reached its threshold."""
+    stages = [getattr(evaluator, f"evaluate_stage{n}", None) for n in (1, 2, 3)]
+    if thresholds is None or stages[0] is None:
+        return _result(evaluator.evaluate, program)
+    result = _result(stages[0], program)
+    for threshold, stage in zip(thresholds, stages[1:], strict=False):
+        if stage is None or _cascade_score(result.metrics) < threshold:
+            break
+        later = _result(stage, program)
+        result = EvaluationResult(
+            {**result.metrics, **later.metrics}, {**result.artifacts, **later.artifacts}
+        )
+    return result
+
+
+def _result(evaluate: Callable[[str], object], program: str) -> EvaluationResult:
+    returned = evaluate(program)
+    if isinstance(returned, EvaluationResult):
+        return returned
+    if isinstance(returned, Mapping):
+        return EvaluationResult(metrics=returned)
+    raise EvaluationFailed(
+        FailureKind.CRASHED,
+        f"expected evaluate() to return a mapping of metrics or an EvaluationResult, "
+        f"found {type(returned).__name__}",
+    )
+
+
+def _cascade_score(metrics: Mapping[str, float]) -> float:
+    numbers = _numbers(metrics)
+    return numbers.get("combined_score", sum(numbers.values()) / max(1, len(numbers)))
+
+
+def _numbers(metrics: Mapping[str, object]) -> dict[str, float]:
+    """The numeric metrics; one that is not finite means that the program diverged."""
+    numbers = {}
+    for name, value in metrics.items():
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            continue  # upstream's evaluators return texts beside numbers
+        number = float(value)
+        if not math.isfinite(number):
+            raise EvaluationFailed(FailureKind.DIVERGED, f"expected finite metrics, found {name} = {number}")
+        numbers[str(name)] = number
+    return numbers
+
+
+def _texts(artifacts: Mapping[str, object]) -> dict[str, str]:
+    texts = {}
+    for name, value in artifacts.items():
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        texts[str(name)] = text[:_ARTIFACT_CHARACTERS]
+    return texts
+
+
+def _failure(kind: FailureKind, message: str, output_tail: str) -> dict[str, object]:
+    return {"failure": kind.value, "message": message[:4000], "output_tail": output_tail[-4000:]}

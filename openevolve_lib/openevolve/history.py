@@ -1,0 +1,68 @@
+"""What the journal says of a run so far: resuming is starting with a history."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from openevolve.edits import normalized
+from openevolve.journal import Event
+from openevolve.program import Outcome, Program, Usage
+
+
+@dataclass
+class History:
+    """The fold of all events; the controller applies each event that it appends."""
+
+    programs: dict[int, Program] = field(default_factory=dict)  # by iteration
+    outcomes: dict[int, Outcome] = field(default_factory=dict)  # by iteration, in order of finishing
+    problems: dict[int, str] = field(default_factory=dict)  # of proposals without code, by iteration
+    failures: Counter[str] = field(default_factory=Counter)
+    usage: Usage = field(default_factory=Usage)
+    evaluations: int = 0
+    elapsed: float = 0.0  # seconds of running, over all sessions
+    initial_code: str | None = None
+    finished: str | None = None  # the reason of the last run_finished event
+    _by_code: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def replay(cls, events: Iterable[Event]) -> "History":
+        history = cls()
+        for event in events:
+            history.apply(event)
+        return history
+
+    def apply(self, event: Event) -> None:
+        self.elapsed = max(self.elapsed, event["elapsed"])
+        match event["event"]:
+            case "run_started":
+                self.initial_code = event["initial_code"]
+                self.finished = None
+            case "proposed":
+                self._proposed(event)
+            case "evaluated" | "failed":
+                self._ended(event["iteration"], Outcome.from_json(event["outcome"]), event["reused"])
+            case "run_finished":
+                self.finished = event["reason"]
+
+    def _proposed(self, event: Event) -> None:
+        program = Program.from_json(event["program"])
+        self.programs[program.iteration] = program
+        self.usage += Usage(**event["usage"])
+        if not program.code:
+            self.problems[program.iteration] = event["problem"]
+
+    def _ended(self, iteration: int, outcome: Outcome, reused: bool) -> None:
+        self.outcomes[iteration] = outcome
+        program = self.programs[iteration]
+        if outcome.failure is not None:
+            self.failures[outcome.failure.value] += 1
+        if program.code and not reused:
+            self.evaluations += 1
+            code = normalized(program.code)
+            self._by_code[code] = min(iteration, self._by_code.get(code, iteration))
+
+    def same_program(self, code: str, before: int) -> Outcome | None:
+        """The outcome of a program that differs at most in comments and layout, from an iteration
+        lower than ``before``, if there is one."""
+        iteration = self._by_code.get(normalized(code), before) if code else before
+        return self.outcomes[iteration] if iteration < before else None

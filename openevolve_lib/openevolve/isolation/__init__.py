@@ -1,0 +1,15 @@
+"""One way to start code that is not trusted: a fork server, and children that die with their owner.
+
+    owner ──start──▶ server (modules imported once, no key, no label) ──fork──▶ child
+
+Every child has its own session, an environment built from a short list, a channel to whoever
+started it, and a lifeline: a socket whose closing, also by the owner's death, kills the child with
+all its descendants. A child started with ``may_start=True`` (an evaluator) can start children of
+its own (a candidate) through the same server; they die with it.
+
+Needs Linux: parent-death signals, pidfds and child subreaping.
+"""
+
+from openevolve.isolation.client import Child, Exit, ForkServer, Launcher, Request, clean_environment
+
+__all__ = ["Child", "Exit", "ForkServer", "Launcher", "Request", "clean_environment"]

@@ -1,0 +1,196 @@
+"""The owner's side: ask the fork server for children, talk to them, see them end."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from openevolve.errors import UserError
+
+LAUNCHER_VARIABLE = "OPENEVOLVE_LAUNCHER_FD"
+_MESSAGE_BYTES = 1 << 16
+
+# Passed on to children; everything else stays with the owner, above all keys and tokens.
+_PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
+    "PYTHONPATH", "XDG_CACHE_HOME", "MEDMNIST_ROOT", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
+    "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
+)  # fmt: skip
+
+# Large blocks stay in the heap instead of being mapped and zeroed anew for every batch: training
+# on a CPU is two to three times as fast (design notes; benchmarks/evaluation.py measures it).
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "17179869184",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+    "MALLOC_MMAP_MAX_": "0",
+}
+
+
+def clean_environment(extra: Iterable[str] = ()) -> dict[str, str]:
+    """The environment of children: a short list of this process's variables, and ``extra`` names."""
+    kept = {name: os.environ[name] for name in (*_PASSED_ON, *extra) if name in os.environ}
+    # A fixed hash seed: set order must not differ between two runs with the same seed.
+    return kept | _ALLOCATOR | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to start: ``target`` is ``module:function``, called as ``function(channel, argument)``."""
+
+    target: str
+    argument: Mapping[str, Any]
+    directory: Path  # the working directory; stdout and stderr go to output.txt in it
+    environment: Mapping[str, str] = field(default_factory=dict)  # on top of the server's own
+    memory_limit_mb: int | None = None  # resident anonymous memory, over all descendants
+    may_start: bool = False
+
+    @property
+    def output(self) -> Path:
+        return self.directory / "output.txt"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"directory": str(self.directory)}
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a child ended: exit code, or minus the signal; ``reason`` where the server killed it."""
+
+    code: int
+    reason: str = ""  # "out_of_memory"
+
+
+class Child:
+    """A started process. Closing it (or losing it) kills it and everything it started."""
+
+    def __init__(self, pid: int, channel: socket.socket, lifeline: socket.socket) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.lifeline = lifeline
+
+    def kill(self) -> None:
+        """Ask for SIGKILL; ``wait`` still reports the exit."""
+        try:
+            self.lifeline.send(b"kill")
+        except OSError:
+            pass  # the server has already reported the exit and closed its end
+
+    def wait(self, timeout: float | None = None) -> Exit:
+        """Block until the process has ended. Raises TimeoutError."""
+        self.lifeline.settimeout(timeout)
+        return parse_exit(self.lifeline.recv(_MESSAGE_BYTES))
+
+    def close(self) -> None:
+        self.channel.close()
+        self.lifeline.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def parse_exit(message: bytes) -> Exit:
+    """Read the server's last message on a lifeline; an empty one means that the server is gone."""
+    if not message:
+        return Exit(-9, "the fork server ended")
+    report = json.loads(message)
+    return Exit(report["exit"], report["reason"])
+
+
+class Launcher:
+    """Starts children through a connection to a fork server."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    @classmethod
+    def inherited(cls) -> "Launcher | None":
+        """The connection that this process was started with, if it may start children."""
+        number = os.environ.get(LAUNCHER_VARIABLE)
+        return cls(socket.socket(fileno=os.dup(int(number)))) if number else None
+
+    def start(self, request: Request) -> Child:
+        """Fork a child. Raises ConnectionError where the server is gone."""
+        channel, child_channel = socket.socketpair()
+        lifeline, server_lifeline = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output = os.open(request.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            message = json.dumps(request.to_json()).encode()
+            handed_over = [server_lifeline.fileno(), child_channel.fileno(), output]
+            socket.send_fds(self._connection, [message], handed_over)
+        except OSError as error:
+            channel.close()
+            lifeline.close()
+            raise ConnectionError(f"the fork server is gone: {error}") from error
+        finally:
+            os.close(output)
+            child_channel.close()
+            server_lifeline.close()
+        started = lifeline.recv(_MESSAGE_BYTES)
+        if not started:
+            raise ConnectionError("the fork server ended before it had started the process")
+        return Child(json.loads(started)["pid"], channel, lifeline)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ForkServer(Launcher):
+    """A fork server of one's own, with modules imported once; it ends with its owner."""
+
+    def __init__(self, preload: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        """Start the server and wait until it has imported ``preload``.
+
+        Raises:
+            UserError: not Linux, or a module that cannot be imported.
+        """
+        if sys.platform != "linux":
+            raise UserError(
+                f"expected Linux, found {sys.platform}: evaluations need its process isolation. "
+                "Use a Linux machine, a container or WSL2."
+            )
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(ours)
+        self.scratch = Path(tempfile.mkdtemp(prefix="openevolve-"))
+        command = [sys.executable, "-m", "openevolve.isolation.server", str(theirs.fileno()), *preload]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(clean_environment() if environment is None else environment),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd=self.scratch,
+                start_new_session=True,  # Ctrl-C in the terminal is for the owner alone
+            )
+        greeting = ours.recv(_MESSAGE_BYTES)
+        if greeting != b"ready":
+            self.close()
+            raise UserError(f"evaluator.preload: {greeting.decode() or 'the fork server did not start'}")
+
+    def close(self) -> None:
+        """End the server and with it every child, and remove the scratch folder."""
+        super().close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)

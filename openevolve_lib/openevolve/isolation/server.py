@@ -1,0 +1,252 @@
+"""The fork server: imports modules once, then forks a fresh child for every request.
+
+Run as ``python -m openevolve.isolation.server FD [MODULE ...]``. It is one thread around one
+selector, so that a fork is always taken from a quiet process. It adopts orphans of its children
+(a subreaper) and kills them: nobody outlives the one who started it.
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from openevolve.isolation.child import run
+
+_TICK_SECONDS = 0.25
+_MESSAGE_BYTES = 1 << 20
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+@dataclass
+class _Running:
+    """A child, seen from the server."""
+
+    pid: int
+    pidfd: int
+    lifeline: socket.socket
+    starter: socket.socket  # the connection that asked for it
+    connection: socket.socket | None  # the one over which it may ask for children itself
+    memory_limit: int | None  # bytes above what the server itself holds
+    reason: str = ""
+    lost: bool = False  # nobody holds the other end of the lifeline
+
+
+@dataclass
+class Server:
+    """The children of this process and the connections that may ask for more."""
+
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    children: dict[int, _Running] = field(default_factory=dict)
+
+    def serve(self, owner: socket.socket) -> None:
+        """Serve until the owner is gone; then nothing is left."""
+        self.selector.register(owner, selectors.EVENT_READ, ("connection", owner))
+        while True:
+            for key, _ in self.selector.select(_TICK_SECONDS):
+                kind, subject = key.data
+                if kind == "connection" and not self._request(subject):
+                    if subject is owner:
+                        return self._end()
+                    self._drop(subject)
+                elif kind == "lifeline":
+                    self._lifeline(subject)
+                elif kind == "exit":
+                    self._exited(subject)
+            self._watch_memory()
+            self._kill_orphans()
+
+    def _request(self, connection: socket.socket) -> bool:
+        """Start what one message asks for; False at the end of the connection."""
+        try:
+            message, fds, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 3)
+        except ConnectionError:
+            return False
+        if not message:
+            return False
+        lifeline_fd, channel_fd, output_fd = fds
+        request = json.loads(message)
+        ours, theirs = None, None
+        if request["may_start"]:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        server_pid = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            run(request, server_pid, channel_fd, output_fd, theirs.fileno() if theirs else None)
+        os.close(channel_fd)
+        os.close(output_fd)
+        if theirs is not None:
+            theirs.close()
+        self._watch(pid, socket.socket(fileno=lifeline_fd), connection, ours, request)
+        return True
+
+    def _watch(
+        self,
+        pid: int,
+        lifeline: socket.socket,
+        starter: socket.socket,
+        connection: socket.socket | None,
+        request: dict[str, Any],
+    ) -> None:
+        limit = request["memory_limit_mb"]
+        child = _Running(
+            pid, os.pidfd_open(pid), lifeline, starter, connection,
+            limit * 2**20 + anonymous_bytes(os.getpid()) if limit else None,
+        )  # fmt: skip
+        self.children[pid] = child
+        self.selector.register(child.pidfd, selectors.EVENT_READ, ("exit", child))
+        self.selector.register(lifeline, selectors.EVENT_READ, ("lifeline", child))
+        if connection is not None:
+            self.selector.register(connection, selectors.EVENT_READ, ("connection", connection))
+        self._tell(child, {"pid": pid})
+
+    def _lifeline(self, child: _Running) -> None:
+        """A message on a lifeline asks for the child's end; so does its closing."""
+        if child.pid not in self.children:
+            return
+        try:
+            gone = not child.lifeline.recv(64)
+        except ConnectionError:
+            gone = True
+        if gone:
+            child.lost = True
+            self.selector.unregister(child.lifeline)
+        self._kill(child)
+
+    def _kill(self, child: _Running) -> None:
+        _signal_group(child.pid)
+        if child.connection is not None:
+            self._drop(child.connection)
+
+    def _drop(self, connection: socket.socket) -> None:
+        """A connection has ended: so do the children started through it."""
+        if connection.fileno() == -1:
+            return
+        self.selector.unregister(connection)
+        connection.close()
+        for child in [c for c in self.children.values() if c.starter is connection]:
+            self._kill(child)
+
+    def _exited(self, child: _Running) -> None:
+        _signal_group(child.pid)  # before the wait: until then the number cannot be another's
+        _, status = os.waitpid(child.pid, 0)
+        del self.children[child.pid]
+        self.selector.unregister(child.pidfd)
+        os.close(child.pidfd)
+        if child.connection is not None:
+            self._drop(child.connection)
+        if not child.lost:
+            self.selector.unregister(child.lifeline)
+        self._kill_orphans()
+        self._tell(child, {"exit": os.waitstatus_to_exitcode(status), "reason": child.reason})
+        child.lifeline.close()
+
+    def _tell(self, child: _Running, message: dict[str, Any]) -> None:
+        try:
+            child.lifeline.send(json.dumps(message).encode())
+        except OSError:
+            pass  # the one who started it is gone, and its lifeline will say so
+
+    def _watch_memory(self) -> None:
+        for child in self.children.values():
+            if child.memory_limit is None or child.reason:
+                continue
+            if sum(anonymous_bytes(pid) for pid in descendants(child.pid)) > child.memory_limit:
+                child.reason = "out_of_memory"
+                self._kill(child)
+
+    def _kill_orphans(self) -> None:
+        """Kill what was adopted: a descendant whose parent ended or that made itself a daemon."""
+        for pid in children_of(os.getpid()):
+            if pid not in self.children:
+                for descendant in descendants(pid):
+                    _signal(descendant)
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass  # reaped since the list was read
+
+    def _end(self) -> None:
+        for child in self.children.values():
+            for pid in descendants(child.pid):
+                _signal(pid)
+        while children_of(os.getpid()):
+            self._kill_orphans()
+            for child in self.children.values():
+                _signal_group(child.pid)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+
+def _signal_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        _signal(pid)  # it had no time to become the leader of its group
+
+
+def _signal(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def children_of(pid: int) -> list[int]:
+    """Direct children, from /proc; empty once the process is gone."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found += map(int, file.read().split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """``pid`` and all below it."""
+    found = [pid]
+    for parent in found:
+        found += children_of(parent)
+    return found
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Resident memory that no file backs: shared, memory-mapped datasets do not count."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            fields = dict(line.split(":", 1) for line in file)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem") if name in fields)
+
+
+def main() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # SIGTERM ends it like a closed connection does
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    owner = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGTERM, lambda *_: owner.shutdown(socket.SHUT_RDWR))
+    for name in sys.argv[2:]:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            owner.send(f"expected a module that imports, found {name}: {error}".encode())
+            return
+    gc.collect()
+    gc.freeze()  # the collector would touch, and so copy, pages that children share
+    owner.send(b"ready")
+    Server().serve(owner)
+
+
+if __name__ == "__main__":
+    main()

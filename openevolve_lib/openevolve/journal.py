@@ -1,0 +1,137 @@
+"""The run's one source of truth: an append-only file of JSON lines, each with a checksum.
+
+A line is written by a single call, so that a killed process leaves at most one torn line at the
+end, which the next opening removes. Results are forced to the disk; other events ride along with
+the next result.
+"""
+
+import fcntl
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from openevolve.errors import UserError
+
+Event = dict[str, Any]
+
+
+class JournalFull(UserError):
+    """The disk took no more; what was written before is intact."""
+
+
+class Journal:
+    """One writer appends; readers may look at any time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open for appending, creating the file, and refuse a second writer.
+
+        Raises:
+            UserError: another process writes this journal, or the folder cannot be written.
+        """
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UserError(
+                f"{path}: expected a run directory that can be written, found: {error.strerror}. "
+                "Make it writable, or choose another with --output."
+            ) from None
+        self._refuse_second_writer()
+        self._size = self._drop_torn_line()
+
+    def _refuse_second_writer(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._lock)
+            os.close(self._file)
+            raise UserError(
+                f"{self.path}: expected no other runner on this run directory, found process {owner}. "
+                "Wait for it, or stop it first."
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _drop_torn_line(self) -> int:
+        """Cut what a killed writer left behind the last line end; returns the size in bytes."""
+        content = self.path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end != len(content):
+            os.ftruncate(self._file, end)
+        return end
+
+    def append(self, event: Event, *, sync: bool = False) -> None:
+        """Write one event; with ``sync`` it has reached the disk on return.
+
+        Raises:
+            JournalFull: the write failed; the journal ends with the event before.
+        """
+        line = encode(event)
+        try:
+            written = os.write(self._file, line)
+            if written != len(line):
+                raise OSError(28, "No space left on device")
+            if sync:
+                os.fdatasync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise JournalFull(
+                f"{self.path}: expected room for {len(line)} bytes, found: {error.strerror}. "
+                "Every finished evaluation before this one is kept; free some space and resume."
+            ) from None
+        self._size += len(line)
+
+    def close(self) -> None:
+        os.fsync(self._file)
+        os.close(self._file)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def encode(event: Mapping[str, Any]) -> bytes:
+    """One line: the event's JSON with its CRC-32 as the last key."""
+    body = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    checksum = zlib.crc32(body.encode("utf-8", "surrogatepass"))
+    return f'{body[:-1]},"crc":"{checksum:08x}"}}\n'.encode("utf-8", "surrogatepass")
+
+
+def read_journal(path: Path) -> Iterator[Event]:
+    """All complete events, first to last.
+
+    A line without its end is one that a killed writer left: it is no event.
+
+    Raises:
+        UserError: no such file, or a line that is damaged, by its number.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path}: expected a run's journal, found: {error.strerror}") from None
+    with file:
+        for number, line in enumerate(file, start=1):
+            if line.endswith(b"\n"):
+                yield _decode(line, path, number)
+
+
+def _decode(line: bytes, path: Path, number: int) -> Event:
+    body, separator, checksum = line.rstrip(b"\n").rpartition(b',"crc":"')
+    expected = f'{zlib.crc32(body + b"}"):08x}"}}'.encode()
+    if not separator or checksum != expected:
+        raise UserError(
+            f"{path}, line {number}: expected an event whose checksum holds, found a damaged line. "
+            "Restore the file from a copy, or cut it before this line to continue from there."
+        )
+    event = json.loads(body + b"}")
+    assert isinstance(event, dict)
+    return event

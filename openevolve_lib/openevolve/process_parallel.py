@@ -1,0 +1,176 @@
+"""Evaluations in local processes: one at a time on each slot, each slot bound to a device."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from openevolve.config import EvaluatorConfig
+from openevolve.isolation import Child, Exit, ForkServer, Request, clean_environment
+from openevolve.isolation.client import parse_exit
+from openevolve.program import FailureKind, Outcome, Program
+
+_REPLY_BYTES = 1 << 24
+_TAIL_BYTES = 4000
+
+
+class Executor(Protocol):
+    """Evaluates programs somewhere. Cancelling ``evaluate`` ends the evaluation."""
+
+    slots: int
+
+    async def evaluate(self, program: Program) -> Outcome:
+        """Wait for a free slot, evaluate, and return an outcome whatever happened."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LocalExecutor:
+    """A process for each evaluation, forked from a server that has imported ``preload``."""
+
+    def __init__(
+        self,
+        config: EvaluatorConfig,
+        evaluator: Path,
+        *,
+        file_suffix: str = ".py",
+        environment: Mapping[str, str] | None = None,
+        preload: Sequence[str] = (),
+    ) -> None:
+        self.slots = config.parallel_evaluations
+        self._config = config
+        self._evaluator = evaluator
+        self._suffix = file_suffix
+        self._environment = dict(environment or {})
+        self._preload = ["openevolve.evaluation", *config.preload, *preload]
+        self._server = self._new_server()
+        self._scratch = Path(tempfile.mkdtemp(prefix="openevolve-run-"))
+        self._free: asyncio.Queue[int] = asyncio.Queue()
+        for slot in range(self.slots):
+            self._free.put_nowait(slot)
+
+    def _new_server(self) -> ForkServer:
+        return ForkServer(self._preload, clean_environment(self._config.pass_environment) | self._environment)
+
+    async def evaluate(self, program: Program) -> Outcome:
+        slot = await self._free.get()
+        try:
+            for _ in range(self._config.max_retries + 1):
+                outcome = await self._attempt(program, slot)
+                if outcome.failure not in (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY):
+                    break
+            return outcome
+        finally:
+            self._free.put_nowait(slot)
+
+    async def _attempt(self, program: Program, slot: int) -> Outcome:
+        folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._scratch))
+        path = folder / f"{program.id}{self._suffix}"
+        path.write_text(program.code, encoding="utf-8")
+        request = self._request(path, slot)
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        try:
+            child = self._start(request)
+            try:
+                report = await self._report(child)
+            finally:
+                child.close()
+            if "failure" in report:
+                report["output_tail"] = report.get("output_tail") or _tail(request.output)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return Outcome(program.id, seconds=clock() - start, device=self._device(slot), **report)
+
+    def _request(self, path: Path, slot: int) -> Request:
+        config = self._config
+        device = self._device(slot)
+        return Request(
+            target="openevolve.evaluation:main",
+            argument={
+                "evaluator": str(self._evaluator.resolve()),
+                "program": str(path),
+                "cascade_thresholds": config.cascade_thresholds if config.cascade_evaluation else None,
+            },
+            directory=path.parent,
+            environment={"CUDA_VISIBLE_DEVICES": device} if device else {},
+            memory_limit_mb=config.memory_limit_mb,
+            may_start=True,
+        )
+
+    def _device(self, slot: int) -> str:
+        devices = self._config.devices
+        return devices[slot % len(devices)] if devices else ""
+
+    def _start(self, request: Request) -> Child:
+        try:
+            return self._server.start(request)
+        except ConnectionError:  # something killed the server: a new one takes its place
+            self._server.close()
+            self._server = self._new_server()
+            return self._server.start(request)
+
+    async def _report(self, child: Child) -> dict[str, Any]:
+        """What the evaluation sent, or the failure that its end means."""
+        message = b""
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                message = await _read_all(child)
+                ended = await _exit(child)
+        except TimeoutError:
+            child.kill()
+            await _exit(child)  # the slot is free only once nothing of it is left
+            text = f"expected an end within {self._config.timeout:g} s of wall clock, found none"
+            return {"failure": FailureKind.TIMEOUT, "message": text}
+        try:
+            report = json.loads(message)
+        except ValueError:
+            return _abrupt_end(ended)
+        assert isinstance(report, dict)
+        return report
+
+    def close(self) -> None:
+        self._server.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+async def _read_all(child: Child) -> bytes:
+    """Everything the child sends until it closes its end of the channel."""
+    child.channel.setblocking(False)
+    loop = asyncio.get_running_loop()
+    parts: list[bytes] = []
+    size = 0
+    while part := await loop.sock_recv(child.channel, 1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > _REPLY_BYTES:
+            return b""
+    return b"".join(parts)
+
+
+async def _exit(child: Child) -> Exit:
+    child.lifeline.setblocking(False)
+    return parse_exit(await asyncio.get_running_loop().sock_recv(child.lifeline, 1 << 16))
+
+
+def _abrupt_end(ended: Exit) -> dict[str, Any]:
+    """An evaluation that ended without a report."""
+    if ended.reason == FailureKind.OUT_OF_MEMORY:
+        text = "expected resident memory below evaluator.memory_limit_mb, found more"
+        return {"failure": FailureKind.OUT_OF_MEMORY, "message": text}
+    how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
+    return {"failure": FailureKind.CRASHED, "message": f"expected a result, found an end by {how}"}
+
+
+def _tail(path: Path) -> str:
+    """The last bytes that an evaluation printed."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,144 @@
+"""The records of a run: a program, how it was proposed and what its evaluation gave."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+
+class FailureKind(StrEnum):
+    """Why a proposal has no score."""
+
+    PROPOSAL_INVALID = "proposal_invalid"  # no usable program came out of the reply
+    IMPORT_ERROR = "import_error"  # the program does not import
+    WRONG_SHAPE = "wrong_shape"  # it runs, but its outputs have another shape than the task's
+    DIVERGED = "diverged"  # NaN or infinite values
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"  # an exception, a signal, an early exit
+    FORBIDDEN = "forbidden"  # it did what a candidate must not do
+
+
+class Record:
+    """Dataclasses that go to JSON and back."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Raises TypeError where a field is missing; unknown fields are an error too."""
+        unknown = set(values) - {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        if unknown:
+            raise TypeError(f"unknown fields {sorted(unknown)}")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the calls of a language model took; ``cost`` in US dollars, None without a known price."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        known = self.cost is not None and other.cost is not None
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            (self.cost or 0.0) + (other.cost or 0.0) if known else None,
+        )
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class Program(Record):
+    """A program and its place in the run. Iteration 0 is the initial program."""
+
+    id: str
+    code: str
+    iteration: int
+    island: int
+    parent_ids: tuple[str, ...] = ()
+    generation: int = 0
+    changes: str = ""  # one line: what differs from the parent
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parent_ids", tuple(self.parent_ids))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a proposer made of a context: a program's text, or the reason why there is none."""
+
+    code: str | None
+    proposer: str  # which kind of proposer, e.g. "llm/diff" or "offline"
+    changes: str = ""
+    parent_ids: tuple[str, ...] = ()  # empty: the context's parent
+    problem: str = ""  # where code is None: expected, found
+    messages: tuple[Mapping[str, str], ...] = ()  # the prompt, as chat messages
+    replies: tuple[str, ...] = ()  # one a call; more than one where the model was asked again
+    model: str = ""
+    usage: Usage = Usage()
+    calls: tuple[Mapping[str, Any], ...] = ()  # every attempt: model, seconds, status, error
+
+
+@dataclass(frozen=True)
+class Outcome(Record):
+    """What became of one program: metrics, or a failure with its kind, message and output tail."""
+
+    program_id: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    failure: FailureKind | None = None
+    message: str = ""
+    output_tail: str = ""
+    seconds: float = 0.0
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if self.failure is not None:
+            object.__setattr__(self, "failure", FailureKind(self.failure))
+
+    @property
+    def evaluated(self) -> bool:
+        return self.failure is None
+
+
+@dataclass(frozen=True)
+class Elite:
+    """A program with its metrics: what a database holds."""
+
+    program: Program
+    metrics: Mapping[str, float]
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.program.id
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A program that failed, kept for prompts: this was tried and failed because."""
+
+    program: Program
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a proposer is given for one iteration: chosen by selection, never by the proposer."""
+
+    iteration: int
+    island: int
+    parent: Elite
+    rng: random.Random  # this iteration's own; every random choice of the proposal comes from it
+    inspirations: tuple[Elite, ...] = ()  # diverse programs of the island
+    top: tuple[Elite, ...] = ()  # the island's best programs, best first
+    failures: tuple[Failure, ...] = ()  # children of the parent that failed, latest first

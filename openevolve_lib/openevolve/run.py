@@ -1,0 +1,130 @@
+"""A whole run, put together from its settings: what ``openevolve-run`` and other entry points call."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openevolve.config import Config
+from openevolve.controller import Controller, Parts
+from openevolve.database import Database, declared_axes
+from openevolve.display import Display
+from openevolve.edits import check_evolve_blocks
+from openevolve.errors import UserError
+from openevolve.history import History
+from openevolve.journal import Journal, read_journal
+from openevolve.process_parallel import LocalExecutor
+from openevolve.proposers import Proposer
+from openevolve.selection import ExploreExploit
+from openevolve.storage import Storage
+
+log = logging.getLogger("openevolve")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is made of."""
+
+    config: Config
+    initial_program: Path
+    evaluator: Path
+    folder: Path  # journal, best, checkpoints, logs
+    proposer: Proposer
+    environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended, and what it knows."""
+
+    reason: str
+    history: History
+    database: Database
+
+    @property
+    def completed(self) -> bool:
+        return self.reason == "completed"
+
+
+def execute(run: Run, display: Display) -> Result:
+    """Start the run, or continue what its folder's journal holds.
+
+    Raises:
+        UserError: bad input, a second runner, a full disk, a refused key, an initial program that fails.
+    """
+    initial_code = read_program(run.initial_program)
+    if not run.evaluator.is_file():
+        raise UserError(f"{run.evaluator}: expected an evaluator file, found none")
+    with Journal(run.folder / "journal.jsonl") as journal, _log_file(run.folder / "logs", run.config):
+        history = History.replay(read_journal(journal.path))
+        _refuse_other_program(history, initial_code, run)
+        database = Database(run.config.database, declared_axes(run.config))
+        executor = LocalExecutor(
+            run.config.evaluator,
+            run.evaluator,
+            file_suffix=run.config.file_suffix,
+            environment=run.environment,
+        )
+        try:
+            parts = Parts(journal, history, database, ExploreExploit(run.config), run.proposer, executor)
+            storage = Storage(run.folder, database, run.config.checkpoint_interval, run.config.file_suffix)
+            controller = Controller(run.config, initial_code, parts, [storage, display])
+            display.watch(controller)
+            return Result(asyncio.run(_run(controller)), history, database)
+        finally:
+            executor.close()
+
+
+async def _run(controller: Controller) -> str:
+    """The controller's loop; the first Ctrl-C finishes what is running, the second ends it."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if controller.stopping.reason == "interrupted":
+            controller.abort("interrupted")
+        else:
+            log.warning("interrupted: finishing the evaluations that are running; Ctrl-C again ends them")
+            controller.stop("interrupted")
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, controller.abort, f"ended by {number.name}")
+    return await controller.run()
+
+
+def read_program(path: Path) -> str:
+    """The text of an initial program. Raises UserError."""
+    try:
+        code = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a program in UTF-8, found: {error}") from None
+    check_evolve_blocks(code)
+    return code
+
+
+def _refuse_other_program(history: History, initial_code: str, run: Run) -> None:
+    if history.initial_code is not None and history.initial_code != initial_code:
+        raise UserError(
+            f"{run.initial_program}: expected the initial program that {run.folder} was started with, "
+            "found another. Start a new run, or give the one it was started with."
+        )
+
+
+@contextmanager
+def _log_file(folder: Path, config: Config) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / f"openevolve_{time.strftime('%Y%m%d_%H%M%S')}.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    previous, root.level = root.level, logging.getLevelName(config.log_level)
+    try:
+        yield
+    finally:
+        root.setLevel(previous)
+        root.removeHandler(handler)
+        handler.close()

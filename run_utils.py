@@ -1,0 +1,164 @@
+"""Run directories, and what evaluations are told about a run: the task, and where artifacts go."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from openevolve.config import Positive, Section
+from openevolve.errors import UserError
+from pydantic import Field
+
+from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
+
+PROJECT = Path(__file__).resolve().parent
+RUNS = Path("runs/mnist")
+TASK_VARIABLE = "MEDEVONET_TASK"
+ARTIFACTS_VARIABLE = "MEDEVONET_ARTIFACTS_DIR"
+
+# What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
+DEMO_OVERRIDES = (
+    f"task.datasets={json.dumps(DEMO_NAMES)}",
+    "task.size=28",
+    "task.epochs=3",
+    "task.device=cpu",
+    "task.threads=1",
+    "task.bootstrap_replicates=200",
+)
+
+
+class TaskConfig(Section):
+    """The ``task`` section of config.yaml: what a program is trained on, and the fixed recipe."""
+
+    datasets: Annotated[list[str | DatasetConfig], Field(min_length=1)] = list(MEDMNIST_NAMES)
+    size: Annotated[int, Field(ge=16, le=512)] = 224  # pixels, height and width
+    data_root: Path | None = None  # None: $MEDMNIST_ROOT, then ~/.medmnist
+    download: bool = True
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    max_lr: Positive = 3e-3  # peak of the one-cycle schedule
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: Annotated[int, Field(ge=1)] | None = None  # CPU threads of one candidate; None: cores / slots
+    bootstrap_replicates: Annotated[int, Field(ge=100)] = 1000
+
+
+def task_from_environment() -> TaskConfig:
+    """The task of the run that started this evaluation, or the defaults."""
+    text = os.environ.get(TASK_VARIABLE)
+    return TaskConfig.model_validate_json(text) if text else TaskConfig()
+
+
+def artifacts_folder() -> Path:
+    """Where this evaluation's artifacts go: the run's folder, or ``runs/artifacts`` outside a run."""
+    return Path(os.environ.get(ARTIFACTS_VARIABLE, "runs/artifacts")).resolve()
+
+
+def evaluation_environment(task: TaskConfig, run: Path) -> dict[str, str]:
+    """The variables that tell the evaluations of a run what ``task_from_environment`` and so on return."""
+    return {
+        TASK_VARIABLE: task.model_dump_json(),
+        ARTIFACTS_VARIABLE: str((run / "artifacts").resolve()),
+    }
+
+
+def create_run(root: Path = RUNS) -> Path:
+    """A fresh ``<timestamp>_<jobid>`` folder, which ``latest`` points to from now on. Raises UserError."""
+    job = os.environ.get("SLURM_JOB_ID") or os.environ.get("PBS_JOBID") or "local"
+    name = f"{time.strftime('%Y%m%d_%H%M%S')}_{job}"
+    try:
+        for attempt in range(1000):
+            run = root / (f"{name}-{attempt + 1}" if attempt else name)
+            try:
+                (run / "artifacts").mkdir(parents=True)
+                break
+            except FileExistsError:  # another run of the same second
+                continue
+        point_latest(run)
+    except OSError as error:
+        raise UserError(
+            f"{root}: expected a folder that can be written, found: {error.strerror}. Mend it and start again."
+        ) from None
+    return run
+
+
+def point_latest(run: Path) -> None:
+    """Let ``latest`` beside ``run`` point to it; a reader sees the old or the new, never neither."""
+    draft = run.parent / f".latest-{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(run.name)
+    os.replace(draft, run.parent / "latest")
+
+
+def find_run(name: str, root: Path = RUNS) -> Path:
+    """The run directory that ``--resume`` means: a path, a name below ``root``, or ``latest``.
+
+    Raises:
+        UserError: there is none, or it is not a run directory.
+    """
+    given = Path(name)
+    run = given if given.is_dir() else root / name
+    if not (run / "run_info.json").is_file():
+        known = sorted(path.parent.name for path in root.glob("*/run_info.json"))
+        found = f"the runs in {root} are {', '.join(known[-5:])}" if known else f"there is no run in {root}"
+        raise UserError(f"--resume {name}: expected a run directory with run_info.json; {found}")
+    return run.resolve()
+
+
+def write_run_info(run: Path, config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """``run_info.json``: settings, code version, host, and what was ``found`` (provider, device, ...)."""
+    info = {
+        "config": dict(config),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv[1:],
+        "git_sha": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in ("torch", "numpy", "openai", "medmnist", "libcst")},
+        **found,
+    }
+    draft = run / ".run_info.json.draft"
+    draft.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+    os.replace(draft, run / "run_info.json")
+
+
+def read_run_info(run: Path) -> dict[str, Any]:
+    """What ``write_run_info`` wrote. Raises UserError."""
+    path = run / "run_info.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        info["config"].keys()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: expected the settings of a run, found: {error!r}") from None
+    assert isinstance(info, dict)
+    return info
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the project's checkout; None where there is none."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

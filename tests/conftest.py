@@ -1,0 +1,29 @@
+"""Fixtures that find real data and recorded replies, or skip with the reason."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHARED = PROJECT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def medmnist_root() -> Path:
+    """The folder with the real ``breastmnist.npz`` and ``pneumoniamnist.npz`` (28 px)."""
+    candidates = [Path(os.environ["MEDMNIST_ROOT"])] if os.environ.get("MEDMNIST_ROOT") else []
+    candidates.append(SHARED / "medmnist")
+    for folder in candidates:
+        if (folder / "breastmnist.npz").is_file() and (folder / "pneumoniamnist.npz").is_file():
+            return folder.resolve()
+    pytest.skip("real MedMNIST files not found: set MEDMNIST_ROOT to a folder that holds them")
+
+
+@pytest.fixture(scope="session")
+def replies_dir() -> Path:
+    """The folder with recorded replies of a language model (``good`` and ``messy``)."""
+    folder = Path(os.environ.get("MEDEVONET_REPLIES", SHARED / "replies"))
+    if not (folder / "good" / "index.json").is_file():
+        pytest.skip("recorded replies not found: set MEDEVONET_REPLIES to a folder that holds good/ and messy/")
+    return folder
