@@ -72,6 +72,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.offline:
         overrides.append("proposer=offline")
     config = load_config(options.config, overrides)
+    read_program(options.initial_program)
     run = Run(
         config=config,
         initial_program=options.initial_program,

@@ -219,9 +219,12 @@ class Database:
         """The best programs over all islands, best first."""
         return [self._elites[key[-1]] for key in self._ranked[:count]]
 
-    def programs(self) -> list[Elite]:
-        """The whole population, best first."""
-        return self.best(len(self._ranked))
+    def archive(self) -> list[Elite]:
+        """The best of each island's cells and the ``archive_size`` best programs of all, best first."""
+        kept = {elite.id: elite for elite in self.best(self.config.archive_size)}
+        for island in self.islands:
+            kept |= {elite.id: elite for elite in island.elites()}
+        return sorted(kept.values(), key=self.order)
 
     def __len__(self) -> int:
         return len(self._ranked)
@@ -233,7 +236,7 @@ class Database:
             cells=cells,
             elites=len(values),
             coverage=len(values) / cells,
-            qd_score=sum(values),
+            qd_score=math.fsum(values),
             best=-self._ranked[0][0] if self._ranked else None,
-            mean=sum(values) / len(values) if values else None,
+            mean=math.fsum(values) / len(values) if values else None,
         )

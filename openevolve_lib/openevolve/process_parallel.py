@@ -48,7 +48,6 @@ class LocalExecutor:
         self._environment = dict(environment or {})
         self._preload = ["openevolve.evaluation", *config.preload, *preload]
         self._server = self._new_server()
-        self._scratch = Path(tempfile.mkdtemp(prefix="openevolve-run-"))
         self._free: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(self.slots):
             self._free.put_nowait(slot)
@@ -68,7 +67,7 @@ class LocalExecutor:
             self._free.put_nowait(slot)
 
     async def _attempt(self, program: Program, slot: int) -> Outcome:
-        folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._server.scratch))
         path = folder / f"{program.id}{self._suffix}"
         path.write_text(program.code, encoding="utf-8")
         request = self._request(path, slot)
@@ -135,7 +134,6 @@ class LocalExecutor:
 
     def close(self) -> None:
         self._server.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 async def _read_all(child: Child) -> bytes:

@@ -30,7 +30,7 @@ class Run:
     """What a run is made of."""
 
     config: Config
-    initial_program: Path
+    initial_program: Path  # read when the run starts; on resume the journal's copy counts
     evaluator: Path
     folder: Path  # journal, best, checkpoints, logs
     proposer: Proposer
@@ -56,12 +56,13 @@ def execute(run: Run, display: Display) -> Result:
     Raises:
         UserError: bad input, a second runner, a full disk, a refused key, an initial program that fails.
     """
-    initial_code = read_program(run.initial_program)
     if not run.evaluator.is_file():
         raise UserError(f"{run.evaluator}: expected an evaluator file, found none")
     with Journal(run.folder / "journal.jsonl") as journal, _log_file(run.folder / "logs", run.config):
         history = History.replay(read_journal(journal.path))
-        _refuse_other_program(history, initial_code, run)
+        initial_code = history.initial_code
+        if initial_code is None:
+            initial_code = read_program(run.initial_program)
         database = Database(run.config.database, declared_axes(run.config))
         executor = LocalExecutor(
             run.config.evaluator,
@@ -104,14 +105,6 @@ def read_program(path: Path) -> str:
         raise UserError(f"{path}: expected a program in UTF-8, found: {error}") from None
     check_evolve_blocks(code)
     return code
-
-
-def _refuse_other_program(history: History, initial_code: str, run: Run) -> None:
-    if history.initial_code is not None and history.initial_code != initial_code:
-        raise UserError(
-            f"{run.initial_program}: expected the initial program that {run.folder} was started with, "
-            "found another. Start a new run, or give the one it was started with."
-        )
 
 
 @contextmanager

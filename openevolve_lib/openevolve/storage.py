@@ -55,7 +55,7 @@ class Storage:
             self.checkpoint(self._committed)
 
     def checkpoint(self, iteration: int) -> Path:
-        """Export the population as ``checkpoint_<iteration>``; one that is there already stays."""
+        """Export the archive as ``checkpoint_<iteration>``; one that is there already stays."""
         target = self.folder / "checkpoints" / f"checkpoint_{iteration}"
         if not target.exists():
             draft = target.with_name(f".{target.name}.draft")
@@ -71,23 +71,21 @@ class Storage:
     def _write_programs(self, folder: Path) -> None:
         """A file for each program; what the checkpoint before holds already is linked, not copied."""
         folder.mkdir(parents=True)
-        known = self._last_checkpoint / "programs" if self._last_checkpoint else None
-        for elite in self._database.programs():
-            path = folder / f"{elite.id}.json"
-            if known is not None:
-                try:
-                    os.link(known / path.name, path)
-                    continue
-                except OSError:
-                    pass  # new since then, deleted by hand, or a file system without links
-            _write_json(path, program_info(elite) | {"code": elite.program.code})
+        known = f"{self._last_checkpoint}/programs/" if self._last_checkpoint else ""
+        for elite in self._database.archive():
+            name = f"{elite.id}.json"
+            try:
+                os.link(known + name, folder / name)
+            except OSError:  # new since then, deleted by hand, or a file system without links
+                _write_json(folder / name, program_info(elite) | {"code": elite.program.code})
 
     def _metadata(self, iteration: int) -> dict[str, Any]:
         database = self._database
+        exported = {elite.id for elite in database.archive()}
         return {
             "last_iteration": iteration,
             "best_program_id": database.best()[0].id,
-            "islands": [sorted(island.members) for island in database.islands],
+            "islands": [sorted(exported.intersection(island.members)) for island in database.islands],
             "island_best_programs": [island.ranked[0][-1] for island in database.islands],
             "island_feature_maps": [
                 {"-".join(map(str, cell)): holder for cell, holder in sorted(island.cells.items())}

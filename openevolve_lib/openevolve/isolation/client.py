@@ -186,7 +186,7 @@ class ForkServer(Launcher):
             raise UserError(f"evaluator.preload: {greeting.decode() or 'the fork server did not start'}")
 
     def close(self) -> None:
-        """End the server and with it every child, and remove the scratch folder."""
+        """End the server and with it every child; the scratch folder goes too."""
         super().close()
         try:
             self._process.wait(timeout=10)

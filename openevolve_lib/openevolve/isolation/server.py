@@ -1,6 +1,7 @@
 """The fork server: imports modules once, then forks a fresh child for every request.
 
-Run as ``python -m openevolve.isolation.server FD [MODULE ...]``. It is one thread around one
+Run as ``python -m openevolve.isolation.server FD [MODULE ...]`` in a scratch folder, which it removes
+at its end. It is one thread around one
 selector, so that a fork is always taken from a quiet process. It adopts orphans of its children
 (a subreaper) and kills them: nobody outlives the one who started it.
 """
@@ -11,6 +12,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -244,8 +246,10 @@ def main() -> None:
             return
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, pages that children share
+    scratch = os.getcwd()
     owner.send(b"ready")
     Server().serve(owner)
+    shutil.rmtree(scratch, ignore_errors=True)  # the owner may have had no time to
 
 
 if __name__ == "__main__":
