@@ -124,7 +124,7 @@ def test_without_determinism_nothing_is_lost_either(tmp_path: Path) -> None:
     ],
 )
 def test_a_limit_ends_the_run_and_says_so(tmp_path: Path, override: str, reason: str) -> None:
-    result = run_walk(tmp_path, settings(override, "convergence_threshold=0.5"))
+    result = run_walk(tmp_path, settings(override, "convergence_threshold=0.5"), RandomWalk(delay=0.2))
     assert result.reason.startswith(reason)
     assert not result.completed
     assert len(result.history.outcomes) < 31

@@ -11,7 +11,7 @@ from openevolve.config_files import load_config
 from openevolve.display import display_for_terminal
 from openevolve.errors import UserError
 from openevolve.proposers import Proposer
-from openevolve.run import Result, Run, execute
+from openevolve.run import Result, Run, execute, read_program
 
 EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
 
