@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines that run tests are shared: a slow example is no failure.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
@@ -25,5 +30,7 @@ def replies_dir() -> Path:
     """The folder with recorded replies of a language model (``good`` and ``messy``)."""
     folder = Path(os.environ.get("MEDEVONET_REPLIES", SHARED / "replies"))
     if not (folder / "good" / "index.json").is_file():
-        pytest.skip("recorded replies not found: set MEDEVONET_REPLIES to a folder that holds good/ and messy/")
+        pytest.skip(
+            "recorded replies not found: set MEDEVONET_REPLIES to a folder that holds good/ and messy/"
+        )
     return folder

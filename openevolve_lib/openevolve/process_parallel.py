@@ -67,51 +67,49 @@ class LocalExecutor:
             self._free.put_nowait(slot)
 
     async def _attempt(self, program: Program, slot: int) -> Outcome:
-        folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._server.scratch))
-        path = folder / f"{program.id}{self._suffix}"
-        path.write_text(program.code, encoding="utf-8")
-        request = self._request(path, slot)
         clock = asyncio.get_running_loop().time
         start = clock()
         try:
-            child = self._start(request)
-            try:
+            child, request = self._start(program, slot)
+        except ConnectionError:  # something killed the server: a new one takes its place
+            self._server.close()
+            self._server = self._new_server()
+            child, request = self._start(program, slot)
+        try:
+            with child:
                 report = await self._report(child)
-            finally:
-                child.close()
             if "failure" in report:
                 report["output_tail"] = report.get("output_tail") or _tail(request.output)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(request.directory, ignore_errors=True)
         return Outcome(program.id, seconds=clock() - start, device=self._device(slot), **report)
 
-    def _request(self, path: Path, slot: int) -> Request:
-        config = self._config
-        device = self._device(slot)
-        return Request(
+    def _start(self, program: Program, slot: int) -> tuple[Child, Request]:
+        """Begin an evaluation in a folder of its own. Raises ConnectionError."""
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._server.scratch))
+        except FileNotFoundError as error:
+            raise ConnectionError("the fork server is gone, and its scratch folder with it") from error
+        path = folder / f"{program.id}{self._suffix}"
+        path.write_text(program.code, encoding="utf-8")
+        config, device = self._config, self._device(slot)
+        request = Request(
             target="openevolve.evaluation:main",
             argument={
                 "evaluator": str(self._evaluator.resolve()),
                 "program": str(path),
                 "cascade_thresholds": config.cascade_thresholds if config.cascade_evaluation else None,
             },
-            directory=path.parent,
+            directory=folder,
             environment={"CUDA_VISIBLE_DEVICES": device} if device else {},
             memory_limit_mb=config.memory_limit_mb,
             may_start=True,
         )
+        return self._server.start(request), request
 
     def _device(self, slot: int) -> str:
         devices = self._config.devices
         return devices[slot % len(devices)] if devices else ""
-
-    def _start(self, request: Request) -> Child:
-        try:
-            return self._server.start(request)
-        except ConnectionError:  # something killed the server: a new one takes its place
-            self._server.close()
-            self._server = self._new_server()
-            return self._server.start(request)
 
     async def _report(self, child: Child) -> dict[str, Any]:
         """What the evaluation sent, or the failure that its end means."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -121,25 +122,25 @@ class Launcher:
 
     def start(self, request: Request) -> Child:
         """Fork a child. Raises ConnectionError where the server is gone."""
-        channel, child_channel = socket.socketpair()
-        lifeline, server_lifeline = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        output = os.open(request.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            message = json.dumps(request.to_json()).encode()
-            handed_over = [server_lifeline.fileno(), child_channel.fileno(), output]
-            socket.send_fds(self._connection, [message], handed_over)
-        except OSError as error:
-            channel.close()
-            lifeline.close()
-            raise ConnectionError(f"the fork server is gone: {error}") from error
-        finally:
-            os.close(output)
-            child_channel.close()
-            server_lifeline.close()
-        started = lifeline.recv(_MESSAGE_BYTES)
-        if not started:
-            raise ConnectionError("the fork server ended before it had started the process")
-        return Child(json.loads(started)["pid"], channel, lifeline)
+        with ExitStack() as ours, ExitStack() as theirs:
+            channel, child_channel = socket.socketpair()
+            lifeline, server_lifeline = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            for end in (channel, lifeline):
+                ours.enter_context(end)
+            for end in (child_channel, server_lifeline):
+                theirs.enter_context(end)
+            try:
+                output = theirs.enter_context(request.output.open("ab"))
+                handed_over = [server_lifeline.fileno(), child_channel.fileno(), output.fileno()]
+                socket.send_fds(self._connection, [json.dumps(request.to_json()).encode()], handed_over)
+            except OSError as error:
+                raise ConnectionError(f"the fork server is gone: {error}") from error
+            theirs.close()
+            started = lifeline.recv(_MESSAGE_BYTES)
+            if not started:
+                raise ConnectionError("the fork server ended before it had started the process")
+            ours.pop_all()
+            return Child(json.loads(started)["pid"], channel, lifeline)
 
     def close(self) -> None:
         self._connection.close()

@@ -53,6 +53,8 @@ class Server:
         while True:
             for key, _ in self.selector.select(_TICK_SECONDS):
                 kind, subject = key.data
+                if key.fd not in self.selector.get_map():
+                    continue  # closed by what an earlier event of this round led to
                 if kind == "connection" and not self._request(subject):
                     if subject is owner:
                         return self._end()
@@ -110,8 +112,6 @@ class Server:
 
     def _lifeline(self, child: _Running) -> None:
         """A message on a lifeline asks for the child's end; so does its closing."""
-        if child.pid not in self.children:
-            return
         try:
             gone = not child.lifeline.recv(64)
         except ConnectionError:
@@ -129,7 +129,7 @@ class Server:
     def _drop(self, connection: socket.socket) -> None:
         """A connection has ended: so do the children started through it."""
         if connection.fileno() == -1:
-            return
+            return  # dropped before
         self.selector.unregister(connection)
         connection.close()
         for child in [c for c in self.children.values() if c.starter is connection]:
