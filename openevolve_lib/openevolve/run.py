@@ -113,6 +113,7 @@ def _log_file(folder: Path, config: Config) -> Iterator[None]:
     handler = logging.FileHandler(folder / f"openevolve_{time.strftime('%Y%m%d_%H%M%S')}.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs a line for every request
     root.addHandler(handler)
     previous, root.level = root.level, logging.getLevelName(config.log_level)
     try:

@@ -250,6 +250,7 @@ def main() -> None:
     owner.send(b"ready")
     Server().serve(owner)
     shutil.rmtree(scratch, ignore_errors=True)  # the owner may have had no time to
+    os._exit(0)  # libraries that were only preloaded need no tearing down, and some complain about it
 
 
 if __name__ == "__main__":

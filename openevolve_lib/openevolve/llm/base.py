@@ -1,0 +1,61 @@
+"""What the rest of the engine knows of a language model: one call, bounded in time and recorded."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from openevolve.errors import UserError
+from openevolve.program import Usage
+
+Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request that was sent, whatever became of it."""
+
+    model: str
+    seconds: float
+    status: str  # "ok", "refused", "empty", "truncated", "rate_limited", "server_error", "timeout", ...
+    usage: Usage = Usage()
+    detail: str = ""  # the provider's own words, shortened, without secrets
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A reply, and every attempt it took; ``usage`` sums them all."""
+
+    text: str
+    model: str
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def usage(self) -> Usage:
+        return sum((attempt.usage for attempt in self.attempts), Usage())
+
+
+class CompletionFailed(Exception):
+    """No usable reply within the deadline. The run goes on; the attempts are recorded."""
+
+    def __init__(self, message: str, attempts: tuple[Attempt, ...]) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+
+    @property
+    def usage(self) -> Usage:
+        return sum((attempt.usage for attempt in self.attempts), Usage())
+
+
+class ProviderRejected(UserError):
+    """A wrong key, an unknown model, no access: no further call can succeed, so the run stops."""
+
+
+class LanguageModel(Protocol):
+    """A client, or an ensemble of them."""
+
+    async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
+        """Raises CompletionFailed, or ProviderRejected where asking again is pointless."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,168 @@
+"""Chat completions from OpenAI, Azure OpenAI and compatible servers, within a deadline."""
+
+import asyncio
+import copy
+import math
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import quote
+
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
+from openevolve.config import ModelConfig, Price
+from openevolve.errors import UserError
+from openevolve.llm.answers import Answer, Status, Tokens, read_error, read_reply
+from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ProviderRejected
+from openevolve.llm.ensemble import Ensemble
+from openevolve.program import Usage
+
+_CONNECT_SECONDS = 10.0  # a server that takes longer is tried again instead of waited for
+_DETAIL_CHARACTERS = 300
+_REASONING_FAMILIES = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9])")  # also as in "openai/o3"
+
+
+class OpenAIClient:
+    """One model behind an SDK client that must be built with ``max_retries=0``.
+
+    A call takes at most ``model.timeout`` seconds and ``1 + model.retries`` requests, whatever the
+    server does. What a provider bills for a reply that never arrived whole is unknown here and
+    counts as nothing; a reply without usage counts no tokens at an unknown cost.
+    """
+
+    def __init__(self, model: ModelConfig, client: openai.AsyncOpenAI, price: Price | None = None) -> None:
+        """Raises UserError where the model has no timeout, retries or retry delay."""
+        if model.timeout is None or model.retries is None or model.retry_delay is None:
+            raise UserError(
+                f"{model.name}: expected numbers for llm.timeout, llm.retries and llm.retry_delay, found null"
+            )
+        self._name = model.name
+        self._timeout = model.timeout
+        self._retries = model.retries
+        self._retry_delay = model.retry_delay
+        self._parameters = request_parameters(model)
+        self._client = client
+        self._price = price
+        self._accepted = False
+
+    async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
+        """Ask until there is text, the retries are used up or the deadline has come.
+
+        A reply cut off at max_tokens is returned, with the status "truncated": the same request
+        would be cut off again, and whoever reads the text can say what is missing.
+
+        Raises:
+            CompletionFailed: no text; refusals and prompts that are too long are not asked again.
+            ProviderRejected: the key, the model, the address or a setting is wrong.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._timeout
+        jitter = copy.copy(rng)  # the caller's own draws must not depend on a server's faults
+        attempts: list[Attempt] = []
+        for retry in range(self._retries + 1):
+            started = clock()
+            answer = await self._ask(messages, deadline)
+            attempts.append(self._record(answer, clock() - started))
+            if answer.text:
+                self._accepted = True
+                return Completion(answer.text, self._name, tuple(attempts))
+            if self._is_hopeless(answer):
+                raise ProviderRejected(f"{self._name}: {attempts[-1].detail} ({answer.advice})")
+            if not answer.status.may_pass or retry == self._retries:
+                break
+            backoff = math.ldexp(self._retry_delay, retry) * jitter.uniform(0.75, 1.25)
+            pause = max(backoff, answer.retry_after)
+            left = deadline - clock()
+            # Waiting out the deadline is not in vain: the next call would meet the same closed door,
+            # and a run that does not wait spends all its iterations on it.
+            await asyncio.sleep(min(pause, left))
+            if pause >= left:
+                break
+        raise CompletionFailed(self._summary(attempts), tuple(attempts))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _ask(self, messages: Sequence[Message], deadline: float) -> Answer:
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._client.chat.completions.with_raw_response.create(
+                    model=self._name,
+                    messages=cast(Iterable[ChatCompletionMessageParam], messages),
+                    timeout=openai.Timeout(self._timeout, connect=min(self._timeout, _CONNECT_SECONDS)),
+                    **self._parameters,
+                )
+        except TimeoutError:
+            return Answer(Status.TIMEOUT, detail=f"no whole reply within {self._timeout:g} s")
+        except openai.APIError as error:
+            return read_error(error)
+        return read_reply(response.content)
+
+    def _is_hopeless(self, answer: Answer) -> bool:
+        """Whether every later call would fail too.
+
+        All requests carry the same model and settings, so once one was accepted a bad request can
+        only be the fault of its prompt.
+        """
+        return answer.status is Status.REJECTED or (
+            answer.status is Status.BAD_REQUEST and not self._accepted
+        )
+
+    def _record(self, answer: Answer, seconds: float) -> Attempt:
+        usage = usage_of(answer.tokens, self._price)
+        return Attempt(self._name, seconds, answer.status.value, usage, self._redacted(answer.detail))
+
+    def _redacted(self, text: str) -> str:
+        """``text`` on one line without the API key, cut only afterwards so that no part of it is left."""
+        for form in (self._client.api_key, quote(self._client.api_key, safe="")):
+            text = text.replace(form, "[API key]")
+        line = " ".join(text.split())
+        return line if len(line) <= _DETAIL_CHARACTERS else line[: _DETAIL_CHARACTERS - 3] + "..."
+
+    def _summary(self, attempts: Sequence[Attempt]) -> str:
+        last = attempts[-1]
+        tries = "1 attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
+        return f"{self._name}: no usable reply after {tries}; the last was {last.status}: {last.detail}"
+
+
+def ensemble_of_clients(
+    models: Iterable[ModelConfig],
+    connect: Callable[[ModelConfig], openai.AsyncOpenAI],
+    prices: Mapping[str, Price],
+) -> Ensemble:
+    """All ``models`` behind one interface, each with its own connection. Raises UserError."""
+    return Ensemble(
+        [(OpenAIClient(model, connect(model), prices.get(model.name)), model.weight) for model in models]
+    )
+
+
+def request_parameters(model: ModelConfig) -> dict[str, Any]:
+    """The settings of a request that the model's family takes, by its name.
+
+    OpenAI's reasoning models (o1 and later, GPT-5 and later) sample at a fixed temperature and
+    count their hidden tokens too; compatible servers may know ``max_tokens`` alone.
+    """
+    if _REASONING_FAMILIES.match(model.name):
+        parameters: dict[str, Any] = {"max_completion_tokens": model.max_tokens}
+    else:
+        parameters = {
+            "max_tokens": model.max_tokens,
+            "temperature": model.temperature,
+            "top_p": model.top_p,
+        }
+    parameters["reasoning_effort"] = model.reasoning_effort
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def usage_of(tokens: Tokens | None, price: Price | None) -> Usage:
+    """Tokens and their cost in US dollars. Cached prompt tokens count at the full price: an upper bound."""
+    if tokens is None:
+        return Usage(cost=None)
+    if tokens == Tokens():
+        return Usage()
+    if price is None:
+        return Usage(tokens.prompt, tokens.completion, None)
+    cost = (tokens.prompt * price.prompt + tokens.completion * price.completion) / 1e6
+    return Usage(tokens.prompt, tokens.completion, cost)

@@ -1,0 +1,53 @@
+"""Checks of models, keys and addresses before any client is built."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from openevolve.config import LLMConfig, ModelConfig
+from openevolve.errors import UserError
+
+
+class NoApiKey(UserError):
+    """Neither the config nor the environment holds a key for a server that needs one."""
+
+
+def named_models(config: LLMConfig) -> list[ModelConfig]:
+    """The models of the ensemble with every setting filled in. Raises UserError where none is named."""
+    models = config.ensemble()
+    if not models:
+        raise UserError(
+            "llm: expected at least one language model, found none; set llm.primary_model or llm.models"
+        )
+    return models
+
+
+def checked_address(address: str | None, setting: str) -> str:
+    """An HTTP address without credentials in it. Raises UserError that names ``setting``."""
+    problem = f"{setting}: expected an address such as http://localhost:8000/v1, found {address}"
+    try:
+        parts = urlsplit(address or "")
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or address is None:
+        raise UserError(problem)
+    if parts.username is not None or parts.query:
+        raise UserError(f"{setting}: expected an address without a user name, password or query, found one")
+    return address
+
+
+def checked_key(key: str | None, setting: str) -> str | None:
+    """The key without white space around it; None where it is empty. Raises UserError without the key."""
+    key = (key or "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise UserError(f"{setting}: expected a key of printable ASCII characters, found others in it")
+    return key or None
+
+
+def is_local(address: str) -> bool:
+    """Whether the host is this machine or one of a private network, by its name or number."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private  # loopback included
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
