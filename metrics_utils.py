@@ -46,7 +46,7 @@ from typing import Any, BinaryIO, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from auc_statistics import (
+from medevonet.auc_statistics import (
     Floats,
     LabelKind,
     Labels,
@@ -57,7 +57,7 @@ from auc_statistics import (
     percentile_interval,
 )
 from openevolve.errors import UserError
-from paired_tests import PairedDifference, paired_difference, report, table
+from medevonet.paired_tests import PairedDifference, paired_difference, report, table
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from auc_statistics import Floats, LabelKind, Labels, Probabilities, bootstrap_auc, resample
+from medevonet.auc_statistics import Floats, LabelKind, Labels, Probabilities, bootstrap_auc, resample
 
 SIZES: dict[str, tuple[int, int, LabelKind]] = {
     "breastmnist": (156, 2, "binary"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from auc_statistics import (
+from medevonet.auc_statistics import (
     Floats,
     LabelKind,
     Labels,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auc_statistics import LabelKind
+from medevonet.auc_statistics import LabelKind
 from metrics_utils import DatasetPredictions, SplitPredictions, write_artifact
 
 

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from medmnist.evaluator import getAUC
 from sklearn.metrics import roc_auc_score
 
-from auc_statistics import (
+from medevonet.auc_statistics import (
     LABEL_KINDS,
     Floats,
     LabelKind,
@@ -189,7 +189,7 @@ def test_replicates_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) 
     data = simulated("multi-label", 12, np.random.default_rng(5))  # small, so that some are drawn again
     models = [data.probabilities]
     whole = bootstrap_auc(models, data.labels, data.kind, np.random.default_rng(1), 300)
-    monkeypatch.setattr("auc_statistics._CHUNK_WEIGHTS", 7 * 12)
+    monkeypatch.setattr("medevonet.auc_statistics._CHUNK_WEIGHTS", 7 * 12)
     np.testing.assert_array_equal(
         bootstrap_auc(models, data.labels, data.kind, np.random.default_rng(1), 300), whole
     )

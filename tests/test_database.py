@@ -123,10 +123,10 @@ def test_migration_only_adds_what_a_neighbour_had(
         assert program in before[source]
         assert program not in before[target]
         assert program in database.islands[target].members
-    for island, old in zip(database.islands, best_before, strict=True):
-        assert island.ranked[0] <= old
-        assert island.ranked == sorted(island.ranked)
-        assert {key[-1] for key in island.ranked} == set(island.members)
+    for settled, old in zip(database.islands, best_before, strict=True):
+        assert settled.ranked[0] <= old
+        assert settled.ranked == sorted(settled.ranked)
+        assert {key[-1] for key in settled.ranked} == set(settled.members)
 
 
 def test_the_first_program_settles_on_every_island() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metrics_utils
-from auc_statistics import auc
+from medevonet.auc_statistics import auc
 from metrics_utils import (
     DatasetPredictions,
     SplitPredictions,

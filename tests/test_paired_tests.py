@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auc_statistics import Probabilities
-from paired_tests import (
+from medevonet.auc_statistics import Probabilities
+from medevonet.paired_tests import (
     PairedDifference,
     bootstrap_p_value,
     holm,

@@ -2,9 +2,10 @@
 
 import copy
 import difflib
+import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -15,6 +16,16 @@ from openevolve.config import Config
 from openevolve.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[int | str, ...]
+
+# pydantic's own words for these speak of Python.
+_EXPECTED = {
+    "missing": "a value",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "path_type": "a path",
+}
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -28,20 +39,23 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping with ``${NAME}`` replaced from the environment. Raises UserError."""
+    """A YAML mapping with ``${NAME}`` replaced from the environment. Raises UserError.
+
+    As in OpenEvolve, a relative ``prompt.template_dir`` starts from the file's own folder.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected a readable YAML file, found: {error}") from None
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: expected YAML, found: {' '.join(str(error).split())}") from None
+    values = _parse(text, str(path))
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
-    return {str(key): _from_environment(value, path) for key, value in values.items()}
+        raise UserError(f"{path}: expected a mapping of settings, found {_described(values)}")
+    prompt = values.get("prompt")
+    if isinstance(prompt, dict) and isinstance(prompt.get("template_dir"), str):
+        prompt["template_dir"] = str(path.resolve().parent / prompt["template_dir"])
+    return values
 
 
 def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -56,11 +70,8 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
         for section in sections:
             target = target.setdefault(section, {})
             if not isinstance(target, dict):
-                raise UserError(f"--set {override}: expected {section} to be a section, found a value")
-        try:
-            target[leaf] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UserError(f"--set {override}: expected a YAML value, found {text!r}") from None
+                raise UserError(f"--set {key}: expected {section} to be a section, found a value")
+        target[leaf] = _parse(text, f"--set {key}")
     return merged
 
 
@@ -69,7 +80,7 @@ def check(model: type[Model], values: Mapping[str, Any], source: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(model, fault) for fault in error.errors()]
+        lines = _explained(model, values, error.errors())
     raise UserError("\n".join(f"{source}: {line}" for line in lines))
 
 
@@ -85,26 +96,117 @@ def public_settings(config: Config) -> dict[str, Any]:
     return stripped
 
 
-def _explain(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
+def _parse(text: str, source: str) -> Any:
+    """YAML as values that JSON can hold, with ``${NAME}`` replaced. Raises UserError."""
+    try:
+        return _plain(yaml.safe_load(text), source)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{source}: expected YAML, found: {' '.join(str(error).split())}") from None
+
+
+def _plain(value: Any, source: str) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item, source) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, source) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match.group(1), source), value)
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise UserError(
+        f"{source}: expected text, finite numbers, true, false, lists and mappings, found {_described(value)}; "
+        "text that looks like something else needs quotes"
+    )
+
+
+def _variable(name: str, source: str) -> str:
+    """A variable of the environment: keys stay out of config files. Raises UserError."""
+    if name not in os.environ:
+        raise UserError(f"{source}: expected the environment variable {name} (for ${{{name}}}), found none")
+    return os.environ[name]
+
+
+def _explained(model: type[BaseModel], values: Any, faults: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each place with a fault; a type such as ``int | dict`` may give it several."""
+    by_place: dict[Location, list[Mapping[str, Any]]] = {}
+    for fault in faults:
+        by_place.setdefault(_place(values, fault), []).append(fault)
+    # In a mapping that is taken for the int of ``int | dict``, the fault inside it is the one to mend.
+    inner = [place for place in by_place if not any(_is_inside(other, place) for other in by_place)]
+    return [_explain(model, place, by_place[place]) for place in inner]
+
+
+def _place(values: Any, fault: Mapping[str, Any]) -> Location:
+    """Where in ``values`` a fault lies: its location without the names of a union's branches."""
+    place: list[int | str] = []
+    for part in fault["loc"]:
+        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int)):
+            values = values[part]
+            place.append(part)
+        elif fault["type"] == "missing":
+            place.append(part)
+    return tuple(place)
+
+
+def _is_inside(place: Location, outer: Location) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
+
+
+def _explain(model: type[BaseModel], place: Location, faults: Sequence[Mapping[str, Any]]) -> str:
+    """Key, expected and found, in one line."""
+    fault = faults[0]
+    where = ".".join(map(str, place))
     if fault["type"] == "extra_forbidden":
-        known = _known_keys(model, fault["loc"][:-1])
-        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.0)
-        return f"unknown key {where}; the nearest known one is {near[0]}"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] in {"value_error", "missing"}:
+        return f"unknown key {where}; the nearest known one is {_nearest_key(model, place)}"
+    if fault["type"] == "value_error":
+        message = fault["msg"].removeprefix("Value error, ")
         return f"{where}: {message}" if where else message
-    return f"{where}: expected {message.removeprefix('Input should be ')}, found {fault['input']!r}"
+    expected = " or ".join(dict.fromkeys(map(_expected, faults)))
+    if fault["type"] == "missing":
+        found = "none"
+    elif "api_key" in place:
+        found = "another value"  # which is a key all the same
+    else:
+        found = _described(fault["input"])
+    return f"{where}: expected {expected}, found {found}"
 
 
-def _known_keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys of the section at ``location`` below ``model``."""
+def _expected(fault: Mapping[str, Any]) -> str:
+    usual = re.sub(r"^\w+ should (be|have) |, (unable to|got a) .*", "", fault["msg"])
+    return _EXPECTED.get(fault["type"], usual)
+
+
+def _described(value: object) -> str:
+    """A value in a message: containers may be long, and may hold keys."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "nothing" if value is None else f"{value!r:.80}"
+
+
+def _nearest_key(model: type[BaseModel], place: Location) -> str:
+    """The known key most like the last part of ``place``: of its section or, if none is alike, of any."""
+    *section, key = map(str, place)
+    own = {name: ".".join([*section, name]) for name in _section(model, place[:-1]).model_fields}
+    anywhere = {dotted.rpartition(".")[2]: dotted for dotted in _dotted_keys(model)}
+    for known, cutoff in ((own, 0.6), (anywhere, 0.6), (own, 0.0)):
+        if near := difflib.get_close_matches(key, known, n=1, cutoff=cutoff):
+            return known[near[0]]
+    raise AssertionError("a section has at least one key")
+
+
+def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _dotted_keys(field.annotation, f"{prefix}{name}.")
+
+
+def _section(model: type[BaseModel], location: Location) -> type[BaseModel]:
+    """The section at ``location`` below ``model``."""
     for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            nested = _models_in(model.model_fields[part].annotation)
-            if nested:
-                model = nested[0]
-    return list(model.model_fields)
+        if part in model.model_fields:
+            model = next(iter(_models_in(model.model_fields[str(part)].annotation)), model)
+    return model
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -112,21 +214,3 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
-
-
-def _from_environment(value: Any, path: Path) -> Any:
-    """``value`` with each ``${NAME}`` replaced: keys stay out of config files."""
-    if isinstance(value, dict):
-        return {key: _from_environment(item, path) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_from_environment(item, path) for item in value]
-    if not isinstance(value, str):
-        return value
-
-    def lookup(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in os.environ:
-            raise UserError(f"{path}: expected the environment variable {name} (for ${{{name}}}), found none")
-        return os.environ[name]
-
-    return re.sub(r"\$\{(\w+)\}", lookup, value)

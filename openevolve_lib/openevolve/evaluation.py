@@ -7,6 +7,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.program import FailureKind
 
 _ARTIFACT_CHARACTERS = 100_000
+_STAGES = ("evaluate_stage1", "evaluate_stage2", "evaluate_stage3")
 _EXCEPTION_KINDS = (
     (ImportError, FailureKind.IMPORT_ERROR),
     (SyntaxError, FailureKind.IMPORT_ERROR),
@@ -31,28 +33,43 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
         report = {"metrics": _numbers(result.metrics), "artifacts": _texts(result.artifacts)}
     except EvaluationFailed as failure:
         report = _failure(failure.kind, str(failure), failure.output_tail)
-    except Exception as error:  # whatever a program raises is its result
-        kind = next((k for kind_of, k in _EXCEPTION_KINDS if isinstance(error, kind_of)), FailureKind.CRASHED)
-        report = _failure(kind, f"{type(error).__name__}: {error}", traceback.format_exc())
+    except BaseException as error:  # whatever a program raises is its result, sys.exit() too
+        _print_traceback()
+        report = _failure(_kind(error), f"{type(error).__name__}: {error}")
     channel.sendall(json.dumps(report).encode())
     channel.shutdown(socket.SHUT_WR)
 
 
 def load_evaluator(path: Path) -> ModuleType:
-    """Import an evaluator file; modules beside it can be imported by it."""
+    """Import an evaluator file; modules beside it can be imported by it.
+
+    Raises:
+        EvaluationFailed: it does not import, or defines no ``evaluate``.
+    """
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location("openevolve_evaluator", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        _print_traceback()
+        found = f"{type(error).__name__}: {error}"
+        raise EvaluationFailed(
+            FailureKind.IMPORT_ERROR, f"{path}: expected an evaluator that imports, found {found}"
+        ) from None
+    if not hasattr(module, "evaluate"):
+        raise EvaluationFailed(
+            FailureKind.IMPORT_ERROR, f"{path}: expected a function evaluate(program_path), found none"
+        )
     return module
 
 
 def _evaluate(evaluator: ModuleType, program: str, thresholds: list[float] | None) -> EvaluationResult:
     """``evaluate``, or the stages of a cascade: each is run if the one before reached its threshold."""
-    stages = [getattr(evaluator, f"evaluate_stage{n}", None) for n in (1, 2, 3)]
+    stages = [getattr(evaluator, name, None) for name in _STAGES]
     if thresholds is None or stages[0] is None:
         return _result(evaluator.evaluate, program)
     result = _result(stages[0], program)
@@ -105,5 +122,18 @@ def _texts(artifacts: Mapping[str, object]) -> dict[str, str]:
     return texts
 
 
-def _failure(kind: FailureKind, message: str, output_tail: str) -> dict[str, object]:
+def _print_traceback() -> None:
+    """Behind what the program printed: the end of the output is what is kept of it."""
+    with suppress(AttributeError, OSError, ValueError):  # it may have closed or replaced its streams
+        sys.stdout.flush()
+        traceback.print_exc(file=sys.__stderr__)
+
+
+def _kind(error: BaseException) -> FailureKind:
+    kinds = (kind for exception, kind in _EXCEPTION_KINDS if isinstance(error, exception))
+    return next(kinds, FailureKind.CRASHED)
+
+
+def _failure(kind: FailureKind, message: str, output_tail: str = "") -> dict[str, object]:
+    """A report without an output tail gets the end of what the evaluation printed."""
     return {"failure": kind.value, "message": message[:4000], "output_tail": output_tail[-4000:]}

@@ -1,12 +1,13 @@
 """Evaluations in local processes: one at a time on each slot, each slot bound to a device."""
 
 import asyncio
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openevolve.config import EvaluatorConfig
 from openevolve.isolation import Child, Exit, ForkServer, Request, clean_environment
@@ -15,6 +16,18 @@ from openevolve.program import FailureKind, Outcome, Program
 
 _REPLY_BYTES = 1 << 24
 _TAIL_BYTES = 4000
+
+
+class Report(BaseModel):
+    """What an evaluation sends. Bytes from a process that has run a program are checked, not trusted."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    metrics: dict[str, float] = {}
+    artifacts: dict[str, str] = {}
+    failure: FailureKind | None = None
+    message: str = ""
+    output_tail: str = ""
 
 
 class Executor(Protocol):
@@ -78,11 +91,13 @@ class LocalExecutor:
         try:
             with child:
                 report = await self._report(child)
-            if "failure" in report:
-                report["output_tail"] = report.get("output_tail") or _tail(request.output)
+            if report.failure and not report.output_tail:
+                report.output_tail = _tail(request.output)
         finally:
             shutil.rmtree(request.directory, ignore_errors=True)
-        return Outcome(program.id, seconds=clock() - start, device=self._device(slot), **report)
+        return Outcome(
+            program.id, seconds=clock() - start, device=self._device(slot), **report.model_dump()
+        )
 
     def _start(self, program: Program, slot: int) -> tuple[Child, Request]:
         """Begin an evaluation in a folder of its own. Raises ConnectionError."""
@@ -111,31 +126,35 @@ class LocalExecutor:
         devices = self._config.devices
         return devices[slot % len(devices)] if devices else ""
 
-    async def _report(self, child: Child) -> dict[str, Any]:
+    async def _report(self, child: Child) -> Report:
         """What the evaluation sent, or the failure that its end means."""
-        message = b""
         try:
             async with asyncio.timeout(self._config.timeout):
                 message = await _read_all(child)
                 ended = await _exit(child)
         except TimeoutError:
-            child.kill()
-            await _exit(child)  # the slot is free only once nothing of it is left
+            await _kill(child)
             text = f"expected an end within {self._config.timeout:g} s of wall clock, found none"
-            return {"failure": FailureKind.TIMEOUT, "message": text}
+            return Report(failure=FailureKind.TIMEOUT, message=text)
+        except _TooLong:
+            await _kill(child)
+            text = f"expected a result of at most {_REPLY_BYTES} bytes, found more"
+            return Report(failure=FailureKind.CRASHED, message=text)
         try:
-            report = json.loads(message)
-        except ValueError:
-            return _abrupt_end(ended)
-        assert isinstance(report, dict)
-        return report
+            return Report.model_validate_json(message)
+        except ValidationError:  # nothing, a part, or what else the program wrote
+            return _end_without_report(ended)
 
     def close(self) -> None:
         self._server.close()
 
 
+class _TooLong(Exception):
+    """An evaluation sends more than any result holds."""
+
+
 async def _read_all(child: Child) -> bytes:
-    """Everything the child sends until it closes its end of the channel."""
+    """Everything the child sends until it closes its end of the channel. Raises _TooLong."""
     child.channel.setblocking(False)
     loop = asyncio.get_running_loop()
     parts: list[bytes] = []
@@ -144,7 +163,7 @@ async def _read_all(child: Child) -> bytes:
         parts.append(part)
         size += len(part)
         if size > _REPLY_BYTES:
-            return b""
+            raise _TooLong
     return b"".join(parts)
 
 
@@ -153,13 +172,18 @@ async def _exit(child: Child) -> Exit:
     return parse_exit(await asyncio.get_running_loop().sock_recv(child.lifeline, 1 << 16))
 
 
-def _abrupt_end(ended: Exit) -> dict[str, Any]:
-    """An evaluation that ended without a report."""
+async def _kill(child: Child) -> None:
+    """A slot is free only once nothing of its evaluation is left."""
+    child.kill()
+    await _exit(child)
+
+
+def _end_without_report(ended: Exit) -> Report:
     if ended.reason == FailureKind.OUT_OF_MEMORY:
         text = "expected resident memory below evaluator.memory_limit_mb, found more"
-        return {"failure": FailureKind.OUT_OF_MEMORY, "message": text}
+        return Report(failure=FailureKind.OUT_OF_MEMORY, message=text)
     how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
-    return {"failure": FailureKind.CRASHED, "message": f"expected a result, found an end by {how}"}
+    return Report(failure=FailureKind.CRASHED, message=f"expected a result, found an end by {how}")
 
 
 def _tail(path: Path) -> str:

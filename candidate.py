@@ -1,0 +1,170 @@
+"""The candidate: the one process that runs an untrusted program.
+
+It is given the program, images and labels to train on, and the images of the validation and test
+splits; never their labels. It does what the referee asks over the channel (medevonet/channel.py), one answer
+to each command, and ends when the referee closes it:
+
+    command                                answer
+    (none: sent first)                     device, torch; or device_error
+    load                                   params, multiply_adds, head, memory_format
+    start    dataset, seed                 nothing
+    epoch                                  train_loss, and validation probabilities (N, outputs)
+    keep, restore                          nothing
+    predict  split[, samples, batch_size]  probabilities (N, outputs), of all images or those samples
+
+Where the program is at fault the answer is its last: failure (the kind) and message. Needs PyTorch
+and NumPy alone, and is forked from a process that has imported it.
+"""
+
+import math
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medevonet.channel import receive, send
+from medevonet.network import Program, ProgramError, blame
+from medevonet.training import Recipe, Training
+
+_MESSAGE_CHARACTERS = 4000
+
+Answer = tuple[dict[str, Any], NDArray[np.float32] | None]
+
+
+def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
+    """Serve one referee. ``argument`` is what ``referee.candidate_argument`` returns."""
+    try:
+        device = find_device(argument["device"])
+    except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built with CUDA
+        send(channel, {"device_error": str(error)})
+        return
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    send(channel, {"device": name, "torch": torch.__version__})
+    candidate = Candidate(argument, device)
+    while True:
+        try:
+            command, _ = receive(channel)
+        except EOFError:
+            return
+        try:
+            header, numbers = candidate.answer(command)
+        except ProgramError as error:
+            send(channel, {"failure": error.kind, "message": str(error)[:_MESSAGE_CHARACTERS]})
+            return
+        send(channel, header, numbers)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is a GPU where there is one. Raises RuntimeError or AssertionError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.zeros((), device=name).device
+
+
+def settle(device: torch.device, threads: int) -> None:
+    """Set all of PyTorch's global state that the recipe relies on, whatever a program has made of it."""
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+    torch.autograd.set_detect_anomaly(False)
+    torch.set_float32_matmul_precision("highest")
+    # On a GPU several common layers have no deterministic backward pass.
+    torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
+    # The fused path of nn.TransformerEncoder exists in evaluation alone, and hides its products from counting.
+    torch.backends.mha.set_fastpath_enabled(False)
+
+
+class Candidate:
+    """The state between commands: the program, and the training under way."""
+
+    def __init__(self, argument: Mapping[str, Any], device: torch.device) -> None:
+        self.argument = argument
+        self.device = device
+        self.recipe = Recipe(**argument["recipe"])
+
+    def answer(self, command: Mapping[str, Any]) -> Answer:
+        """Do one command. Raises ProgramError."""
+        handlers = {
+            "load": self.load,
+            "start": self.start,
+            "epoch": self.epoch,
+            "keep": self.keep,
+            "restore": self.restore,
+            "predict": self.predict,
+        }
+        fields = dict(command)
+        settle(self.device, self.argument["threads"])
+        return handlers[fields.pop("command")](**fields)
+
+    def load(self) -> Answer:
+        """Import the program and check its network for the data sets of this run."""
+        self.program = Program(Path(self.argument["program"]), self.argument["size"], self.device)
+        settle(self.device, self.argument["threads"])
+        facts = self.program.inspect(dataset["outputs"] for dataset in self.argument["datasets"].values())
+        return {
+            "params": facts.params,
+            "multiply_adds": facts.multiply_adds,
+            "head": facts.head,
+            "memory_format": str(facts.memory_format).removeprefix("torch."),
+        }, None
+
+    def start(self, dataset: str, seed: int) -> Answer:
+        """Make a fresh network for a data set."""
+        facts = self.argument["datasets"][dataset]
+        self.name, self.epochs_done = dataset, 0
+        self.images = {split: self._load(path) for split, path in facts["images"].items()}
+        with blame(f"{dataset}: making the network"):
+            self.training = Training(
+                self.program.network(facts["outputs"], seed),
+                self.images["train"],
+                self._load(facts["train_labels"]),
+                facts["label_kind"],
+                facts["outputs"],
+                self.recipe,
+                seed,
+                self.program.memory_format,
+            )
+        return {}, None
+
+    def epoch(self) -> Answer:
+        """Train for one epoch, then predict the validation split."""
+        self.epochs_done += 1
+        situation = f"{self.name}, epoch {self.epochs_done}"
+        with blame(f"{situation}: training"):
+            loss = self.training.epoch()
+        if not math.isfinite(loss):
+            raise ProgramError("diverged", f"{situation}: expected a finite training loss, found {loss}")
+        with blame(f"{situation}: predicting"):
+            probabilities = self.training.predict(self.images["val"])
+        return {"train_loss": loss}, probabilities.numpy()
+
+    def keep(self) -> Answer:
+        with blame(f"{self.name}: keeping the weights"):
+            self.training.keep()
+        return {}, None
+
+    def restore(self) -> Answer:
+        with blame(f"{self.name}: restoring the weights"):
+            self.training.restore()
+        return {}, None
+
+    def predict(
+        self, split: str, samples: Sequence[int] | None = None, batch_size: int | None = None
+    ) -> Answer:
+        """Probabilities of a split, or of some of its samples in the order and batches asked for."""
+        images = self.images[split]
+        with blame(f"{self.name}: predicting"):
+            if samples is not None:
+                images = images[torch.tensor(samples, device=self.device)]
+            probabilities = self.training.predict(images, batch_size)
+        return {}, probabilities.numpy()
+
+    def _load(self, path: str) -> Tensor:
+        # Mapped copy-on-write: processes share the bytes, and a program that writes spoils only its own.
+        return torch.from_numpy(np.load(path, mmap_mode="c")).to(self.device)

@@ -1,0 +1,229 @@
+"""What ``--check`` prints: what a run would use, take and cost. Nothing is downloaded or written for it."""
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from azure_llm import choose_provider
+from dataloader import Dataset, DatasetConfig
+from medevonet.data_sources import Source, find_source, medmnist_info
+from medevonet.demo_data import COUNTS
+from medevonet.npz_cache import default_folder
+from medevonet.referee import Candidate, candidate_argument
+from openevolve.config import Config, ModelConfig, Price
+from openevolve.display import duration
+from openevolve.errors import UserError
+from openevolve.evaluation_result import EvaluationFailed
+from openevolve.isolation import ForkServer, Request
+from openevolve.program import Context, Elite, Program
+from openevolve.prompts import build_prompt
+from openevolve.run import read_program
+from openevolve.selection import random_source
+from run_utils import TaskConfig
+
+_TRIAL_BATCHES = 3
+_CHARACTERS_PER_TOKEN = 4
+_REPLY_TOKENS = 2000  # of a usual reply: a program of a hundred lines and a few sentences
+
+
+@dataclass(frozen=True)
+class Check:
+    """The report, and whether a run would start."""
+
+    text: str
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second of one candidate on this machine, and its device."""
+
+    training: float
+    predicting: float
+    device: str
+
+
+def preflight(config: Config, task: TaskConfig, program: Path) -> Check:
+    """Look at everything that a run depends on; what would stop it is part of the report."""
+    problems: list[str] = []
+    lines = [_provider(config, problems), *_data(task, problems), *_limits(config)]
+    lines += _estimate(config, task, program, problems)
+    if config.proposer == "llm":
+        lines += _first_prompt(config, program)
+    lines += [
+        "---",
+        *(f"problem: {problem}" for problem in problems),
+        f"ready: {'no' if problems else 'yes'}",
+    ]
+    return Check("\n".join(lines), not problems)
+
+
+def _provider(config: Config, problems: list[str]) -> str:
+    if config.proposer == "offline":
+        return "proposals: offline, no language model"
+    try:
+        provider, _ = choose_provider(config.llm, os.environ)
+    except UserError as error:
+        problems.append(str(error))
+        return "proposals: no language model can be reached"
+    models = ", ".join(f"{model.name} (weight {model.weight:g})" for model in config.llm.ensemble())
+    where = os.environ.get("AZURE_OPENAI_ENDPOINT") if provider == "azure" else config.llm.api_base
+    return f"proposals: {provider} at {where}: {models}"
+
+
+def _data(task: TaskConfig, problems: list[str]) -> list[str]:
+    lines = []
+    for entry in task.datasets:
+        try:
+            source = _source(entry, task)
+            counts = _counts(entry, source)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        if source.path.is_file():
+            state = "found"
+        elif source.provide is not None:
+            state = "missing: it will be downloaded or generated"
+        else:
+            state = "missing"
+            problems.append(f"{source.path}: expected a file, found none. {source.remedy}")
+        sizes = "/".join(str(count) for count in counts.values())
+        lines.append(f"data: {source.name}, {task.size} px, {sizes} images, {source.path} ({state})")
+    return lines
+
+
+def _source(entry: str | DatasetConfig, task: TaskConfig) -> Source:
+    root = task.data_root or Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist")
+    return find_source(entry, task.size, root.expanduser(), default_folder(), task.download)
+
+
+def _counts(entry: str | DatasetConfig, source: Source) -> Mapping[str, int]:
+    """Images by split: from MedMNIST's own table, the generator's, or the user's file."""
+    if isinstance(entry, str):
+        return medmnist_info()[entry]["n_samples"] if entry in medmnist_info() else COUNTS
+    try:
+        with np.load(source.path) as file:
+            return {split: len(file[f"{split}_labels"]) for split in COUNTS}
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{source.path}: expected a MedMNIST file, found: {error}. {source.remedy}") from None
+
+
+def _limits(config: Config) -> list[str]:
+    evaluator, budget = config.evaluator, config.budget.model_dump(exclude_none=True)
+    memory = f"{evaluator.memory_limit_mb} MB" if evaluator.memory_limit_mb else "unlimited"
+    limits = ", ".join(f"{value:g} {name}" for name, value in budget.items()) or "none"
+    return [
+        f"limits: {config.max_iterations} iterations, {evaluator.parallel_evaluations} evaluations at once, "
+        f"{duration(evaluator.timeout)} and {memory} of memory each",
+        f"budget: {limits}",
+    ]
+
+
+def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[str]) -> list[str]:
+    """Time, from training the seed program here on random images for a moment; and cost."""
+    try:
+        rates = measure(task, program)
+        counts = [_counts(entry, _source(entry, task)) for entry in task.datasets]
+    except UserError as error:
+        problems.append(str(error))
+        return []
+    except EvaluationFailed as failure:
+        problems.append(f"{program}: {failure.kind}: {failure}")
+        return []
+    seconds = sum(
+        task.epochs * (count["train"] / rates.training + count["val"] / rates.predicting)
+        + count["test"] / rates.predicting
+        for count in counts
+    )
+    whole = seconds * (config.max_iterations + 1) / config.evaluator.parallel_evaluations
+    return [
+        f"device: {rates.device}, {task.threads} threads for a program, {task.precision}; the seed program "
+        f"trains on {rates.training:.0f} images a second and predicts {rates.predicting:.0f}",
+        f"time: about {duration(seconds)} for one evaluation, {duration(whole)} for the run, "
+        "if programs are about as fast as the seed",
+        *_cost(config, program),
+    ]
+
+
+def measure(task: TaskConfig, program: Path) -> Rates:
+    """Train ``program`` on a few batches of random images in a candidate process, as a run would.
+
+    Raises:
+        EvaluationFailed: the program is at fault.
+        UserError: the device is.
+    """
+    with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
+        dataset = _random_dataset(Path(folder), task)
+        request = Request(
+            "candidate:main", candidate_argument(program.resolve(), task, [dataset]), Path(folder)
+        )
+        with Candidate(server, request, deadline=None) as candidate:
+            candidate.start(dataset, seed=0)
+            candidate.epoch(dataset)  # the first one also allocates and chooses algorithms
+            start = time.perf_counter()
+            candidate.epoch(dataset)
+            both = time.perf_counter() - start
+            start = time.perf_counter()
+            candidate.predict(dataset, "val")
+            predicting = time.perf_counter() - start
+            device = candidate.network.device
+    images = _TRIAL_BATCHES * task.batch_size
+    return Rates(images / max(both - predicting, 1e-6), images / predicting, device)
+
+
+def _random_dataset(folder: Path, task: TaskConfig) -> Dataset:
+    images = _TRIAL_BATCHES * task.batch_size
+    rng = np.random.default_rng(0)
+    np.save(folder / "images.npy", rng.integers(0, 256, (images, task.size, task.size), dtype=np.uint8))
+    np.save(folder / "labels.npy", rng.integers(0, 2, (images, 1)))
+    splits = ("train", "val", "test")
+    return Dataset(
+        "random", "binary", 2, 1, task.size,
+        images=dict.fromkeys(splits, folder / "images.npy"),
+        labels=dict.fromkeys(splits, folder / "labels.npy"),
+    )  # fmt: skip
+
+
+def _cost(config: Config, program: Path) -> list[str]:
+    if config.proposer == "offline":
+        return ["cost: none"]
+    characters = sum(len(message["content"]) for message in _prompt(config, program))
+    programs_shown = config.prompt.num_top_programs + config.prompt.num_diverse_programs
+    tokens = (characters + programs_shown * len(read_program(program))) // _CHARACTERS_PER_TOKEN
+    models = config.llm.ensemble()
+    unknown = [model.name for model in models if model.name not in config.llm.prices]
+    if unknown or not models:
+        return [f"cost: unknown, llm.prices has no entry for {', '.join(unknown) or 'any model'}"]
+    usual = config.max_iterations * _mean_price(models, config.llm.prices, tokens, _REPLY_TOKENS)
+    return [
+        f"cost: about ${usual:.2f} for the run, at {tokens} tokens a prompt and {_REPLY_TOKENS} a reply; "
+        f"a reply may take up to {config.llm.max_tokens}"
+    ]
+
+
+def _mean_price(models: list[ModelConfig], prices: Mapping[str, Price], prompt: int, reply: int) -> float:
+    """US dollars of one call, over the models by their weights."""
+    weights = sum(model.weight for model in models)
+    dollars = sum(
+        model.weight * (prompt * prices[model.name].prompt + reply * prices[model.name].completion) / 1e6
+        for model in models
+    )
+    return dollars / weights
+
+
+def _prompt(config: Config, program: Path) -> list[Mapping[str, str]]:
+    initial = Program("initial", read_program(program), iteration=0, island=0)
+    rng = random_source(config.random_seed, 1, "proposal")
+    return list(build_prompt(Context(1, 0, Elite(initial, {}), rng), config))
+
+
+def _first_prompt(config: Config, program: Path) -> list[str]:
+    lines = ["", "The first prompt; scores come in once the seed is evaluated:"]
+    for message in _prompt(config, program):
+        lines += [f"[{message['role']}]", message["content"], ""]
+    return lines

@@ -1,0 +1,77 @@
+"""The end of a run in figures: the best program against the seed.
+
+Only here, after the search is over, are test predictions read.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from openevolve.program import Elite
+from openevolve.run import Result
+
+from metrics_utils import compare, load_predictions
+from medevonet.paired_tests import table
+
+_REPLICATES = 2000
+
+
+def closing_summary(run: Path, result: Result, initial: Elite) -> str:
+    """The text printed at the end: a table, paired tests, and a greppable block of ``key: value``."""
+    best = result.database.best()[0]
+    folder = run / "artifacts"
+    seed_record, best_record = _record(folder, initial), _record(folder, best)
+    parts = []
+    if seed_record and best_record:
+        parts.append(_datasets_table(seed_record, best_record))
+        if best.id != initial.id:
+            parts.append(_paired_tests(folder, initial, best))
+    lines = [
+        "---",
+        f"status: {result.reason}",
+        f"iterations: {max(0, len(result.history.outcomes) - 1)}",
+        f"evaluations: {result.history.evaluations}",
+        f"failures: {json.dumps(dict(sorted(result.history.failures.items())))}",
+        f"seed_mean_val_auc: {initial.metrics['mean_val_auc']:.4f}",
+        f"best_mean_val_auc: {best.metrics['mean_val_auc']:.4f}",
+        f"seed_params: {initial.metrics['param_count']:.0f}",
+        f"best_params: {best.metrics['param_count']:.0f}",
+        f"tokens: {result.history.usage.tokens}",
+        f"cost_dollars: {'unknown' if result.history.usage.cost is None else f'{result.history.usage.cost:.4f}'}",
+        f"seconds: {result.history.elapsed:.1f}",
+        f"run: {run}",
+        f"best_program: {run / 'openevolve' / 'best' / 'best_program.py'}",
+    ]
+    return "\n\n".join([*parts, "\n".join(lines)])
+
+
+def _record(folder: Path, elite: Elite) -> dict[str, Any] | None:
+    """The JSON artifact of a program; None where it was deleted since."""
+    try:
+        record: dict[str, Any] = json.loads((folder / f"{elite.id}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record
+
+
+def _datasets_table(seed: dict[str, Any], best: dict[str, Any]) -> str:
+    """AUC of both programs, a line per dataset; the 95% interval is the best program's on the test split."""
+    rows = [("dataset", "seed val", "best val", "seed test", "best test", "95% interval")]
+    sections = [(name, seed["datasets"][name], best["datasets"][name]) for name in best["datasets"]]
+    for name, of_seed, of_best in [*sections, ("mean", seed["mean"], best["mean"])]:
+        values = [of_seed["val"], of_best["val"], of_seed["test"], of_best["test"]]
+        low, high = of_best["test"]["ci95"]
+        rows.append((name, *(f"{value['auc']:.4f}" for value in values), f"{low:.4f} to {high:.4f}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
+    )
+
+
+def _paired_tests(folder: Path, initial: Elite, best: Elite) -> str:
+    of_seed, of_best = (load_predictions(folder / f"{elite.id}.npz") for elite in (initial, best))
+    tests = compare(of_seed, of_best, split="test", seed=0, replicates=_REPLICATES)
+    heading = (
+        f"Test split, a: seed, b: best, {_REPLICATES} bootstrap replicates (compared once, after the search)"
+    )
+    return f"{heading}\n{table(tests)}"

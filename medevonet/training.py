@@ -1,0 +1,126 @@
+"""The fixed recipe: trains one network on one data set, an epoch at a time, and predicts.
+
+Images stay on the device as uint8, (N, H, W) grey or (N, H, W, 3) RGB, and are gathered by index;
+nothing in an epoch waits for the device. Takes tensors and knows of no file, process or protocol.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch._dynamo  # optimizers import it when first made (seconds): pay once, in the fork server
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from medevonet.network import check_logits
+
+LabelKind = Literal["binary", "multi-class", "multi-label"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every network is trained: AdamW under a one-cycle schedule."""
+
+    epochs: int
+    batch_size: int
+    max_lr: float
+    weight_decay: float
+    precision: Literal["fp32", "bf16"]
+
+
+class Training:
+    """One network on one data set.
+
+    ``images`` are uint8, (N, H, W) or (N, H, W, 3); ``labels`` int64, (N, 1) classes or (N, L) of 0 and 1
+    where ``label_kind`` is multi-label. Both lie on the device of the network.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        label_kind: LabelKind,
+        outputs: int,
+        recipe: Recipe,
+        seed: int,
+        memory_format: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.network = network
+        self.images = images
+        self.multi_label = label_kind == "multi-label"
+        self.labels = labels.float() if self.multi_label else labels[:, 0]
+        self.outputs = outputs
+        self.recipe = recipe
+        self.device = images.device
+        self.memory_format = memory_format
+        # Of our own: programs that draw random numbers or set seeds do not change the order of images.
+        self._generator = torch.Generator(self.device).manual_seed(seed)
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay, fused=True)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer, recipe.max_lr, total_steps=recipe.epochs * len(self._batches())
+        )
+        self._kept: dict[str, Any] = {}
+
+    def epoch(self) -> float:
+        """Train on every image once, in random order; returns the mean loss."""
+        self.network.train()
+        loss_sum = torch.zeros((), device=self.device)
+        seen = 0
+        for batch in self._batches():
+            logits = self._logits(self.images[batch])
+            labels = self.labels[batch]
+            loss = (
+                binary_cross_entropy_with_logits(logits, labels)
+                if self.multi_label
+                else cross_entropy(logits, labels)
+            )
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+            self._schedule.step()
+            loss_sum += loss.detach() * len(batch)
+            seen += len(batch)
+        return loss_sum.item() / seen
+
+    @torch.no_grad()  # inference mode would spoil what a network caches in its first forward pass
+    def predict(self, images: Tensor, batch_size: int | None = None) -> Tensor:
+        """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given.
+
+        Twice the batch of training by default: without a backward pass it needs no more memory.
+        """
+        self.network.eval()
+        batches = images.split(batch_size or 2 * self.recipe.batch_size)
+        logits = torch.cat([self._logits(batch) for batch in batches])
+        return (logits.sigmoid() if self.multi_label else logits.softmax(dim=1)).cpu()
+
+    def keep(self) -> None:
+        """Remember the weights as they are now."""
+        self._kept = copy.deepcopy(self.network.state_dict())
+
+    def restore(self) -> None:
+        """Go back to the weights of the last ``keep``."""
+        self.network.load_state_dict(self._kept)
+
+    def _batches(self) -> list[Tensor]:
+        """Indices of all images in random order, in batches; a last batch of one is left out.
+
+        Batch normalisation has no variance of a single image to go by.
+        """
+        order = torch.randperm(len(self.images), generator=self._generator, device=self.device)
+        batches = list(order.split(self.recipe.batch_size))
+        return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            logits = self.network(to_rgb(images, self.memory_format))
+        return check_logits(logits, (len(images), self.outputs)).float()
+
+
+def to_rgb(images: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """Images (B, H, W) or (B, H, W, 3) of uint8 as (B, 3, H, W) from -1 to 1, MedMNIST's usual scaling."""
+    scaled = images.to(torch.float32).div_(127.5).sub_(1)
+    planes = scaled.permute(0, 3, 1, 2) if images.ndim == 4 else scaled.unsqueeze(1).expand(-1, 3, -1, -1)
+    return planes.contiguous(memory_format=memory_format)

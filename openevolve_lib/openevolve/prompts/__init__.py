@@ -1,0 +1,58 @@
+"""What a language model is asked: templates as files, one function a section.
+
+Only what the context holds is shown. Texts that programs or models wrote stand in fences or quotes
+that they cannot close, and no metric or artifact of a test split is shown.
+"""
+
+from collections.abc import Sequence
+
+from openevolve.config import Config
+from openevolve.errors import UserError
+from openevolve.llm.base import Message
+from openevolve.program import Context
+from openevolve.prompts.quoting import clipped, encodable, fenced, is_held_out
+from openevolve.prompts.sections import SECTIONS, answer_format, archive_axes
+from openevolve.prompts.template_files import load_templates
+
+__all__ = ["build_prompt", "check_prompt_settings", "retry_prompt"]
+
+
+def check_prompt_settings(config: Config) -> None:
+    """Raises UserError for settings that no prompt can be built from: templates, metrics of a test split."""
+    load_templates(config.prompt.template_dir)
+    for name in (config.database.fitness_metric, *archive_axes(config)):
+        if is_held_out(name):
+            raise UserError(
+                f"expected a fitness metric and archive axes that a search may see, found {name}: the test "
+                "split must not guide the search; use a metric of the validation split, or another name"
+            )
+
+
+def build_prompt(context: Context, config: Config) -> list[Message]:
+    """A system and a user message that ask for one child of the context's parent.
+
+    Raises:
+        UserError: see ``check_prompt_settings``.
+    """
+    check_prompt_settings(config)
+    templates = load_templates(config.prompt.template_dir)
+    system = templates["system"].render(system_message=config.prompt.system_message.strip())
+    sections = (section(context, config, templates) for section in SECTIONS)
+    return [
+        {"role": "system", "content": encodable(system)},
+        {"role": "user", "content": encodable("\n\n".join(filter(None, sections)))},
+    ]
+
+
+def retry_prompt(messages: Sequence[Message], reply: str, problem: str, config: Config) -> list[Message]:
+    """The conversation so far, with a reply that could not be used and the reason why."""
+    templates = load_templates(config.prompt.template_dir)
+    request = templates["retry"].render(
+        problem=fenced(problem), answer_format=answer_format(config, templates)
+    )
+    shown = clipped(reply, 4 * config.max_code_length) or "(no text)"  # servers refuse empty messages
+    return [
+        *messages,
+        {"role": "assistant", "content": shown},
+        {"role": "user", "content": encodable(request)},
+    ]

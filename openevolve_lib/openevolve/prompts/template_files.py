@@ -1,0 +1,82 @@
+"""Prompt templates: text files with ``{placeholders}``; ``{{`` and ``}}`` stand for braces."""
+
+import functools
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from openevolve.errors import UserError
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template cut into literal texts, each with the placeholder that follows it, if any."""
+
+    parts: tuple[tuple[str, str | None], ...]
+
+    @property
+    def placeholders(self) -> set[str]:
+        return {name for _, name in self.parts if name is not None}
+
+    def render(self, **values: str) -> str:
+        """The values stand as they are: braces in a program are not placeholders."""
+        return "".join(literal + (values[name] if name else "") for literal, name in self.parts)
+
+
+Templates = Mapping[str, Template]
+
+
+@functools.cache
+def load_templates(folder: Path | None) -> Templates:
+    """The templates that come with this package, by name, each replaced by its namesake in ``folder``.
+
+    Raises:
+        UserError: no such folder, a file that no template is named after, or an unknown placeholder.
+    """
+    packaged = resources.files(__package__) / "templates"
+    templates = {
+        Path(file.name).stem: _parsed(file.read_text(encoding="utf-8"), file.name)
+        for file in packaged.iterdir()
+        if file.name.endswith(".txt")
+    }
+    if folder is None:
+        return templates
+    if not folder.is_dir():
+        raise UserError(f"prompt.template_dir: expected a folder, found none at {folder}")
+    for path in sorted(folder.glob("*.txt")):
+        templates[path.stem] = _override(path, templates)
+    return templates
+
+
+def _override(path: Path, templates: Templates) -> Template:
+    if path.stem not in templates:
+        raise UserError(f"{path}: expected one of {', '.join(f'{name}.txt' for name in sorted(templates))}")
+    try:
+        template = _parsed(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a readable text in UTF-8, found: {error}") from None
+    known = templates[path.stem].placeholders
+    if unknown := template.placeholders - known:
+        raise UserError(
+            f"{path}: expected placeholders among {_listed(known)}, found {_listed(unknown)}; "
+            "write {{ and }} for braces"
+        )
+    return template
+
+
+def _parsed(text: str, source: str) -> Template:
+    try:
+        fields = list(string.Formatter().parse(text.rstrip("\n")))
+    except ValueError as error:
+        raise UserError(
+            f"{source}: expected {{placeholders}}, found: {error}; write {{{{ and }}}} for braces"
+        ) from None
+    if any(spec or conversion for _, _, spec, conversion in fields):
+        raise UserError(f"{source}: expected plain {{placeholders}}, found one with ':' or '!'")
+    return Template(tuple((literal, name) for literal, name, _, _ in fields))
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in sorted(names)) or "none"

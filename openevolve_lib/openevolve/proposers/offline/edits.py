@@ -1,0 +1,233 @@
+"""Edits of single expressions that cannot change a shape: for PyTorch programs of any structure."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+import libcst as cst
+
+from .calls import NotUnderstoodError, dotted_name, integer
+from .forward import FUNCTIONS
+from .operators.common import scaled
+from .operators.pointwise import CHOICES
+from .source import LEAVES, Source, Variation
+
+POOLINGS = {"nn.MaxPool2d": "nn.AvgPool2d", "F.max_pool2d": "F.avg_pool2d"}
+POOLINGS |= {new: old for old, new in POOLINGS.items()}
+POOLING_ARGUMENTS = ("kernel_size", "stride", "padding", "ceil_mode")
+FUNCTIONALS = {kind: name for name, kind in FUNCTIONS.items() if kind in CHOICES}
+
+WIDTH_NAME = re.compile(r"(^|_)(ch|channels|dims?|embed|filters|growth|hidden|planes|widths?)$")
+DEPTH_NAME = re.compile(r"(^|_)(depth|layers|blocks|repeats)$")
+MAX_REPEATS = 8
+KERNELS = (1, 3, 5, 7)
+RATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Calls of PyTorch and defaults of parameters that may be edited, by name, and all integers."""
+
+    calls: list[tuple[str, cst.Call]]
+    defaults: list[tuple[str, cst.BaseExpression]]
+    integers: Counter[int]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """Nodes to exchange, none inside another, and what that amounts to."""
+
+    nodes: Mapping[cst.CSTNode, cst.CSTNode]
+    note: str
+
+
+Edit = Callable[[Sites, Random], Rewrite | None]
+
+
+def vary_expressions(source: Source, rng: Random, count: int) -> Variation | None:
+    """Up to ``count`` edits of a program that uses PyTorch, or None where none applies."""
+    if "nn" not in source.imported:
+        return None
+    sites = collect(source)
+    nodes: dict[cst.CSTNode, cst.CSTNode] = {}
+    names, notes = [], []
+    for name, edit in rng.sample(EDITS, len(EDITS)):
+        rewrite = edit(sites, rng)
+        if rewrite is None or not nodes.keys().isdisjoint(rewrite.nodes):
+            continue
+        nodes |= rewrite.nodes
+        names.append(name)
+        notes.append(rewrite.note)
+        if len(names) == count:
+            break
+    return Variation(source.replace(nodes).code, tuple(names), tuple(notes)) if names else None
+
+
+def swap_activation(sites: Sites, rng: Random) -> Rewrite | None:
+    """Another activation for all of one kind, as layers and as functions."""
+    by_kind: dict[str, dict[cst.Call, bool]] = {}
+    kinds = {f"F.{name}": kind for kind, name in FUNCTIONALS.items()} | {
+        f"nn.{kind}": kind for kind in CHOICES
+    }
+    for name, call in sites.calls:
+        layer = name.startswith("nn.")
+        inplace = [argument.keyword and argument.keyword.value == "inplace" for argument in call.args]
+        # A slope or an approximation belongs to one activation; such a call stays as it is.
+        if name in kinds and (all(inplace) if layer else len(inplace) == 1):
+            by_kind.setdefault(kinds[name], {})[call] = layer
+    if not by_kind:
+        return None
+    old = rng.choice(list(by_kind))
+    new = rng.choice([kind for kind in CHOICES if kind != old])
+    nodes: dict[cst.CSTNode, cst.CSTNode] = {}
+    for call, layer in by_kind[old].items():
+        if layer:
+            nodes[call] = cst.parse_expression(f"nn.{new}()")
+        else:
+            nodes[call.func] = cst.parse_expression(f"F.{FUNCTIONALS[new]}")
+    return Rewrite(nodes, f"{old} → {new}")
+
+
+def swap_pooling(sites: Sites, rng: Random) -> Rewrite | None:
+    """Max pooling for average pooling over the same window, or the reverse."""
+    found = []
+    for name, call in sites.calls:
+        positional = [argument for argument in call.args if not argument.keyword and not argument.star]
+        keywords = [argument.keyword.value for argument in call.args if argument.keyword]
+        plain = len(positional) + len(keywords) == len(call.args) and set(keywords) <= set(POOLING_ARGUMENTS)
+        if name in POOLINGS and plain and len(positional) <= (4 if name.startswith("F.") else 3):
+            found.append((name, call))
+    if not found:
+        return None
+    name, call = rng.choice(found)
+    return Rewrite({call.func: cst.parse_expression(POOLINGS[name])}, f"{name} → {POOLINGS[name]}")
+
+
+def tune_dropout(sites: Sites, rng: Random) -> Rewrite | None:
+    """Another rate of a dropout layer."""
+    rates = [
+        argument.value
+        for name, call in sites.calls
+        if name in ("nn.Dropout", "nn.Dropout2d")
+        for argument in call.args[:1]
+        if isinstance(argument.value, cst.Float)
+    ]
+    if not rates:
+        return None
+    node = rng.choice(rates)
+    rate = rng.choice([rate for rate in RATES if rate != node.evaluated_value])
+    return Rewrite({node: cst.Float(repr(rate))}, f"dropout {node.value} → {rate}")
+
+
+def change_kernel(sites: Sites, rng: Random) -> Rewrite | None:
+    """A larger or smaller kernel of a convolution whose padding keeps the size of the maps."""
+    found = [pair for name, call in sites.calls if name == "nn.Conv2d" for pair in _kernel_and_padding(call)]
+    if not found:
+        return None
+    kernel, padding = rng.choice(found)
+    old = integer(kernel)
+    new = rng.choice([size for size in KERNELS if abs(size - old) == 2])
+    nodes: dict[cst.CSTNode, cst.CSTNode] = {
+        kernel: cst.Integer(str(new)),
+        padding: cst.Integer(str(new // 2)),
+    }
+    return Rewrite(nodes, f"a kernel of {old} → {new}")
+
+
+def scale_widths(sites: Sites, rng: Random) -> Rewrite | None:
+    """Wider or narrower defaults such as ``widths=(32, 64, 128)`` that no other number depends on."""
+    found = []
+    for name, default in sites.defaults:
+        items = [item.value for item in default.elements] if isinstance(default, cst.Tuple) else [default]
+        if WIDTH_NAME.search(name) and items and all(isinstance(item, cst.Integer) for item in items):
+            widths = [integer(item) for item in items]
+            if min(widths) >= 8 and not _repeated(widths, sites.integers):
+                found.append((name, items, widths))
+    if not found:
+        return None
+    name, items, widths = rng.choice(found)
+    factor = rng.choice((0.5, 0.75, 1.25, 1.5))
+    nodes: dict[cst.CSTNode, cst.CSTNode] = {
+        item: cst.Integer(str(scaled(old, factor))) for item, old in zip(items, widths, strict=True)
+    }
+    return Rewrite(nodes, f"{name} {factor} times as wide")
+
+
+def change_depth(sites: Sites, rng: Random) -> Rewrite | None:
+    """One more or one less of a repeated block, where a default such as ``depth=3`` says how many."""
+    found = [
+        (name, default)
+        for name, default in sites.defaults
+        if DEPTH_NAME.search(name)
+        and isinstance(default, cst.Integer)
+        and 1 <= integer(default) <= MAX_REPEATS
+    ]
+    if not found:
+        return None
+    name, node = rng.choice(found)
+    old = integer(node)
+    new = rng.choice([depth for depth in (old - 1, old + 1) if 1 <= depth <= MAX_REPEATS])
+    return Rewrite({node: cst.Integer(str(new))}, f"{name} {old} → {new}")
+
+
+EDITS: tuple[tuple[str, Edit], ...] = (
+    ("swap_activation", swap_activation),
+    ("swap_pooling", swap_pooling),
+    ("tune_dropout", tune_dropout),
+    ("change_kernel", change_kernel),
+    ("scale_widths", scale_widths),
+    ("change_depth", change_depth),
+)
+
+
+def collect(source: Source) -> Sites:
+    """Everything in a program that the edits may touch."""
+    sites = Sites([], [], Counter())
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            sites.integers[node.value] += 1
+
+    class Visitor(cst.CSTVisitor):
+        def on_visit(self, node: cst.CSTNode) -> bool:
+            if isinstance(node, cst.Call):
+                name = dotted_name(node.func)
+                if name.partition(".")[0] in source.imported and source.editable(node):
+                    sites.calls.append((name, node))
+            elif isinstance(node, cst.Param) and node.default and source.editable(node.default):
+                sites.defaults.append((node.name.value, node.default))
+            return type(node) not in LEAVES
+
+    source.module.visit(Visitor())
+    return sites
+
+
+def _kernel_and_padding(call: cst.Call) -> list[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    """The nodes of both where they are literal, match, and no dilation is given."""
+    values = {argument.keyword.value: argument.value for argument in call.args if argument.keyword}
+    positional = [argument.value for argument in call.args if not argument.keyword and not argument.star]
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation")
+    values |= dict(zip(names, positional, strict=False))
+    if (
+        len(positional) > len(names)
+        or "dilation" in values
+        or not {"kernel_size", "padding"} <= values.keys()
+    ):
+        return []
+    kernel, padding = values["kernel_size"], values["padding"]
+    try:
+        matched = integer(kernel) in KERNELS and integer(padding) == integer(kernel) // 2
+    except NotUnderstoodError:
+        return []
+    return [(kernel, padding)] if matched else []
+
+
+def _repeated(widths: list[int], integers: Counter[int]) -> bool:
+    """Whether other numbers of the program may follow from the widths: multiples of one, or their sum."""
+    own = Counter(widths)
+    others = [number for number in integers if integers[number] > own[number]]
+    return (
+        any(number and number % width == 0 for number in others for width in widths) or sum(widths) in others
+    )

@@ -1,0 +1,20 @@
+"""What the offline operators return, and how they say that they cannot."""
+
+from dataclasses import dataclass
+
+
+class MutationError(Exception):
+    """No operator applies: the text is no Python, is too long, or holds nothing that may be varied."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A child program.
+
+    ``code`` never equals the parent's; ``operators`` names what was applied, in order; ``summary`` is one
+    sentence for people: ``"features, stage 2: 64 → 96 channels; grid of the last pooling 7 → 2"``.
+    """
+
+    code: str
+    operators: tuple[str, ...]
+    summary: str

@@ -1,0 +1,121 @@
+"""The two operators of evolution without a language model: mutate one program, cross two."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+from .constants import vary_constants
+from .crossover import cross
+from .edits import vary_expressions
+from .model import ShapeError
+from .mutation import Mutation, MutationError
+from .network import Network, check
+from .operators import OPERATORS, Operator
+from .reader import Located, find_networks
+from .source import Source, Variation
+from .writer import writable, write
+
+TRIES = 8
+"""Attempts at a child that passes all checks; nearly all pass at the first."""
+
+Vary = Callable[[Source, Random, int], Variation | None]
+"""Applies up to so many operators of one kind; None where none of them applies."""
+
+
+def mutate(code: str, rng: Random, *, max_operators: int = 3, max_code_length: int = 20_000) -> Mutation:
+    """A child of ``code`` after one to ``max_operators`` random operators.
+
+    Networks whose layers are understood are rebuilt; other PyTorch programs get edits that cannot change a
+    shape; any other program gets other numbers. Where the program has evolve blocks, nothing outside them
+    changes. Equal code and equal state of ``rng`` give an equal child.
+
+    Raises MutationError if ``code`` is no Python or longer than ``max_code_length`` characters, or if no
+    operator applies.
+    """
+    try:
+        source = Source.parse(code, max_code_length)
+        for vary in _kinds(source, rng):
+            for _ in range(TRIES):
+                found = vary(source, rng, rng.randint(1, max_operators))
+                if found is None:
+                    break
+                if len(found.code) <= max_code_length and source.accepts(found.code):
+                    return Mutation(found.code, found.operators, "; ".join(found.notes))
+    except RecursionError as error:
+        raise MutationError(
+            "expected a program that can be rewritten, found one nested too deeply"
+        ) from error
+    raise MutationError("no operator applies: the program holds no layer, setting or number that may change")
+
+
+def crossover(first: str, second: str, rng: Random, *, max_code_length: int = 20_000) -> Mutation | None:
+    """``first`` with stages, and perhaps the head, of ``second``.
+
+    None if the layers of one of them are not wholly understood, or no crossing gives a new program.
+    """
+    try:
+        ours, theirs = Source.parse(first, max_code_length), Source.parse(second, max_code_length)
+        mother, father = _whole(ours), _whole(theirs)
+    except (MutationError, RecursionError):
+        return None
+    if mother is None or father is None:
+        return None
+    for _ in range(TRIES):
+        edit = cross(mother.network, father.network, rng)
+        if edit is None or not fits(ours, edit.network, mother.network):
+            continue
+        code = write(ours, mother, edit.network)
+        if (
+            len(code) <= max_code_length
+            and ours.accepts(code)
+            and edit.network.layers != father.network.layers
+        ):
+            return Mutation(code, ("crossover",), edit.note)
+    return None
+
+
+def _kinds(source: Source, rng: Random) -> list[Vary]:
+    """Kinds of change in the order in which they are tried."""
+    networks = find_networks(source)
+    whole = [located for located in networks if located.network.complete]
+    if whole:
+        return [partial(_vary_network, whole), vary_expressions, vary_constants]
+    kinds: list[Vary] = [partial(_vary_network, networks), vary_expressions]
+    rng.shuffle(kinds)
+    return [*kinds, vary_constants]
+
+
+def _vary_network(networks: list[Located], source: Source, rng: Random, count: int) -> Variation | None:
+    """Up to ``count`` operators on one of the networks, or None where none applies to it."""
+    if not networks:
+        return None
+    located = rng.choice(networks)
+    network, names, notes = located.network, [], []
+    for operator in _shuffled(rng):
+        edit = operator.apply(network, rng)
+        if edit and edit.network != network and fits(source, edit.network, located.network):
+            network = edit.network
+            names.append(operator.name)
+            notes.append(edit.note)
+        if len(names) == count:
+            break
+    return Variation(write(source, located, network), tuple(names), tuple(notes)) if names else None
+
+
+def _shuffled(rng: Random) -> list[Operator]:
+    """All operators in random order, the heavier ones earlier (Efraimidis and Spirakis, 2006)."""
+    return sorted(OPERATORS, key=lambda operator: math.log(1 - rng.random()) / operator.weight, reverse=True)
+
+
+def fits(source: Source, child: Network, parent: Network) -> bool:
+    """Whether ``child`` may stand in the program where ``parent`` stands."""
+    try:
+        check(child, parent)
+    except ShapeError:
+        return False
+    return writable(source, child)
+
+
+def _whole(source: Source) -> Located | None:
+    return next((located for located in find_networks(source) if located.network.complete), None)

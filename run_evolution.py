@@ -1,0 +1,167 @@
+"""The entry point: evolve the network of seed_program.py, or continue a run.
+
+uv run python run_evolution.py             settings of config.yaml, a language model writes programs
+uv run python run_evolution.py --demo      no key, no download, no GPU, two minutes
+uv run python run_evolution.py --offline   real data, programs mutated without a language model
+uv run python run_evolution.py --resume    continue the latest run
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import find_dotenv, load_dotenv
+
+from azure_llm import choose_provider
+from dataloader import load_datasets
+from medevonet.preflight import preflight
+from medevonet.summary import closing_summary
+from openevolve.cli import EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard
+from openevolve.config import Config
+from openevolve.config_files import apply_overrides, check, load_config, public_settings
+from openevolve.display import display_for_terminal
+from openevolve.program import Elite
+from openevolve.proposers import Proposer
+from openevolve.run import Result, Run, execute
+from run_utils import (
+    DEMO_OVERRIDES,
+    PROJECT,
+    TaskConfig,
+    create_run,
+    evaluation_environment,
+    find_run,
+    read_run_info,
+    write_run_info,
+)
+
+SEED_PROGRAM = PROJECT / "seed_program.py"
+
+DEMO_RUN_OVERRIDES = (
+    *DEMO_OVERRIDES,
+    "proposer=offline",
+    "deterministic=true",
+    "max_iterations=24",
+    "database.num_islands=1",
+    "evaluator.parallel_evaluations=2",
+    "evaluator.timeout=120",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the command line asks for."""
+
+    config: Config
+    task: TaskConfig
+    resumed: Path | None  # the run directory to continue
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    return guard(lambda: _main(options))
+
+
+def _main(options: argparse.Namespace) -> int:
+    load_dotenv(find_dotenv(usecwd=True))
+    plan = make_plan(options)
+    if options.check:
+        check_report = preflight(plan.config, plan.task, SEED_PROGRAM)
+        print(check_report.text)
+        return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
+    load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
+    provider, proposer = choose_proposer(plan.config)
+    run = plan.resumed or create_run()
+    if plan.resumed is None:
+        settings = public_settings(plan.config) | {"task": plan.task.model_dump(mode="json")}
+        write_run_info(run, settings, {"provider": provider, "isolation": "process"})
+    print(f"run: {run}\nproposals: {provider}", flush=True)
+    result = _evolve(plan, run, proposer)
+    _report(run, result)
+    return exit_code(result)
+
+
+def make_plan(options: argparse.Namespace) -> Plan:
+    """Settings from a file or from the run to continue, with what the options change. Raises UserError."""
+    overrides = [*_preset(options), *options.overrides]
+    if options.seed is not None:
+        overrides += [f"random_seed={options.seed}", f"task.seed={options.seed}"]
+    if options.iterations is not None:
+        overrides.append(f"max_iterations={options.iterations}")
+    if options.resume is None:
+        config = load_config(options.config, overrides)
+        resumed = None
+    else:
+        resumed = find_run(options.resume)
+        settings = apply_overrides(read_run_info(resumed)["config"], overrides)
+        config = check(Config, settings, str(resumed / "run_info.json"))
+    task = check(TaskConfig, config.task, "task")
+    if task.threads is None:
+        threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
+        task = task.model_copy(update={"threads": threads})
+    return Plan(config, task, resumed)
+
+
+def _preset(options: argparse.Namespace) -> tuple[str, ...]:
+    if options.demo:
+        return DEMO_RUN_OVERRIDES
+    return ("proposer=offline", "proposals_ahead=0") if options.offline else ()
+
+
+def choose_proposer(config: Config) -> tuple[str, Proposer]:
+    """The provider's name and the proposer. Raises UserError where a key or a model is missing."""
+    if config.proposer == "offline":
+        from openevolve.proposers.offline import OfflineProposer
+
+        return "offline, no language model", OfflineProposer(config)
+    from openevolve.proposers.llm import LLMProposer
+
+    provider, model = choose_provider(config.llm, os.environ)
+    return provider, LLMProposer(model, config)
+
+
+def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
+    with display_for_terminal() as display:
+        return execute(
+            Run(
+                config=plan.config,
+                initial_program=SEED_PROGRAM,
+                evaluator=PROJECT / "evaluator.py",
+                folder=run / "openevolve",
+                proposer=proposer,
+                environment=evaluation_environment(plan.task, run),
+            ),
+            display,
+        )
+
+
+def _report(run: Path, result: Result) -> None:
+    initial = Elite(result.history.programs[0], result.history.outcomes[0].metrics)
+    print()
+    print(closing_summary(run, result, initial))
+    best = run / "openevolve" / "best" / "best_program.py"
+    print(f"evaluate: uv run python train.py {shlex.quote(str(best))} --config ...")
+    print(f"resume: uv run python run_evolution.py --resume {shlex.quote(str(run))}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=PROJECT / "config.yaml", help="YAML settings")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--demo", action="store_true", help="synthetic data, offline proposals, two CPU cores")
+    mode.add_argument("--offline", action="store_true", help="propose without a language model")
+    parser.add_argument("--iterations", type=int, metavar="N", help="programs to propose after the seed")
+    parser.add_argument("--resume", nargs="?", const="latest", metavar="RUN", help="continue a run (latest)")
+    parser.add_argument("--seed", type=int, help="random_seed of the search and task.seed of training")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument("--check", action="store_true", help="show what a run would do; touch nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
