@@ -26,6 +26,7 @@ from openevolve.config_files import apply_overrides, check, load_config, public_
 from openevolve.display import display_for_terminal
 from openevolve.program import Elite
 from openevolve.proposers import Proposer
+from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute
 from run_utils import (
     DEMO_OVERRIDES,
@@ -123,6 +124,14 @@ def choose_proposer(config: Config) -> tuple[str, Proposer]:
     return provider, LLMProposer(model, config)
 
 
+def choose_reviewer(config: Config) -> Reviewer:
+    """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
+    if not config.llm.evaluator_models:
+        return NoReviewer()
+    _, model = choose_provider(config.llm.reviewers(), os.environ)
+    return LLMReviewer(model, config)
+
+
 def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
     with display_for_terminal() as display:
         return execute(
@@ -132,6 +141,7 @@ def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
                 evaluator=PROJECT / "evaluator.py",
                 folder=run / "openevolve",
                 proposer=proposer,
+                reviewer=choose_reviewer(plan.config),
                 environment=evaluation_environment(plan.task, run),
             ),
             display,

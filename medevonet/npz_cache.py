@@ -111,9 +111,12 @@ def _record(path: Path, cache: Path) -> Path:
 def open_array(path: Path) -> npt.NDArray[Any]:
     """Map an ``.npy`` file, read-only. Raises NpzError if it is not whole, or holds Python objects."""
     try:
-        return np.lib.format.open_memmap(path, mode="r")
+        array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, *_DAMAGED) as error:
         raise NpzError(f"expected a plain array, found none ({error})") from error
+    if (size := path.stat().st_size) != array.offset + array.nbytes:
+        raise NpzError(f"expected an array of {array.offset + array.nbytes} bytes, found {size} bytes")
+    return array
 
 
 def extract(source: Path, targets: Mapping[str, Path]) -> None:

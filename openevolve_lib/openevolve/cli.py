@@ -11,6 +11,7 @@ from openevolve.config_files import load_config
 from openevolve.display import display_for_terminal
 from openevolve.errors import UserError
 from openevolve.proposers import Proposer
+from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute, read_program
 
 EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
@@ -52,6 +53,15 @@ def build_proposer(config: Config) -> Proposer:
     return LLMProposer(build_language_model(config.llm, os.environ), config)
 
 
+def build_reviewer(config: Config) -> Reviewer:
+    """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
+    if not config.llm.evaluator_models:
+        return NoReviewer()
+    from openevolve.llm import build_language_model
+
+    return LLMReviewer(build_language_model(config.llm.reviewers(), os.environ), config)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="openevolve-run", description=__doc__)
     parser.add_argument("initial_program", type=Path)
@@ -79,6 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         evaluator=options.evaluation_file,
         folder=_output_folder(options),
         proposer=build_proposer(config),
+        reviewer=build_reviewer(config),
     )
     with display_for_terminal() as display:
         result = execute(run, display)
@@ -89,13 +100,16 @@ def _run(options: argparse.Namespace) -> int:
 def _output_folder(options: argparse.Namespace) -> Path:
     initial: Path = options.initial_program
     output: Path | None = options.output
-    if options.checkpoint is None:
+    checkpoint: Path | None = options.checkpoint
+    if checkpoint is None:
         return output or initial.parent / "openevolve_output"
-    folder: Path = options.checkpoint.resolve().parent.parent
-    if not (folder / "journal.jsonl").is_file():
+    folder = checkpoint.resolve().parent.parent
+    if not checkpoint.is_dir() or not (folder / "journal.jsonl").is_file():
+        raise UserError(f"--checkpoint: expected a checkpoint in a run's folder, found none at {checkpoint}")
+    if output is not None and output.resolve() != folder:
         raise UserError(
-            f"{options.checkpoint}: expected a checkpoint inside a run's folder, "
-            f"found no journal.jsonl in {folder}"
+            f"--output: expected the folder of the checkpoint's run, {folder}, found {output}; "
+            "copy that folder to continue elsewhere"
         )
     return folder
 

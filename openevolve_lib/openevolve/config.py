@@ -64,6 +64,7 @@ class LLMConfig(ModelSettings):
     retries: Annotated[int, Field(ge=0)] | None = 3
     retry_delay: Annotated[float, Field(ge=0)] | None = 5
     models: list[ModelConfig] = []
+    evaluator_models: list[ModelConfig] = []  # they review programs that got a score
     primary_model: str | None = None
     primary_model_weight: Annotated[float, Field(ge=0)] = 1.0
     secondary_model: str | None = None
@@ -77,11 +78,16 @@ class LLMConfig(ModelSettings):
             named.append(ModelConfig(name=self.primary_model, weight=self.primary_model_weight))
         if self.secondary_model:
             named.append(ModelConfig(name=self.secondary_model, weight=self.secondary_model_weight))
-        shared = {key: getattr(self, key) for key in ModelSettings.model_fields}
-        return [
-            model.model_copy(update={k: v for k, v in shared.items() if getattr(model, k) is None})
-            for model in named
-        ]
+        return [self._filled_in(model) for model in named]
+
+    def reviewers(self) -> "LLMConfig":
+        """These settings with ``evaluator_models`` as the models to draw from."""
+        update = {"models": self.evaluator_models, "primary_model": None, "secondary_model": None}
+        return self.model_copy(update=update)
+
+    def _filled_in(self, model: ModelConfig) -> ModelConfig:
+        inherited = [key for key in ModelSettings.model_fields if getattr(model, key) is None]
+        return model.model_copy(update={key: getattr(self, key) for key in inherited})
 
 
 class PromptConfig(Section):

@@ -100,29 +100,35 @@ def _parse(text: str, source: str) -> Any:
     """YAML as values that JSON can hold, with ``${NAME}`` replaced. Raises UserError."""
     try:
         return _plain(yaml.safe_load(text), source)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        found = f"{error.problem}{where}"  # PyYAML's own text quotes the line, which may hold a key
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{source}: expected YAML, found: {' '.join(str(error).split())}") from None
+        found = " ".join(str(error).split())
+    raise UserError(f"{source}: expected YAML, found: {found}")
 
 
-def _plain(value: Any, source: str) -> Any:
+def _plain(value: Any, source: str, place: tuple[str, ...] = ()) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item, source) for key, item in value.items()}
+        return {str(key): _plain(item, source, (*place, str(key))) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item, source) for item in value]
+        return [_plain(item, source, (*place, str(number))) for number, item in enumerate(value)]
+    where = ": ".join(filter(None, (source, ".".join(place))))
     if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match.group(1), source), value)
+        return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match.group(1), where), value)
     if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise UserError(
-        f"{source}: expected text, finite numbers, true, false, lists and mappings, found {_described(value)}; "
-        "text that looks like something else needs quotes"
+        f"{where}: expected text, a finite number, true, false, a list or a mapping, "
+        f"found {_described(value)}; text that looks like something else needs quotes"
     )
 
 
-def _variable(name: str, source: str) -> str:
+def _variable(name: str, where: str) -> str:
     """A variable of the environment: keys stay out of config files. Raises UserError."""
     if name not in os.environ:
-        raise UserError(f"{source}: expected the environment variable {name} (for ${{{name}}}), found none")
+        raise UserError(f"{where}: expected the environment variable {name} (for ${{{name}}}), found none")
     return os.environ[name]
 
 
@@ -140,10 +146,10 @@ def _place(values: Any, fault: Mapping[str, Any]) -> Location:
     """Where in ``values`` a fault lies: its location without the names of a union's branches."""
     place: list[int | str] = []
     for part in fault["loc"]:
-        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int)):
+        known = part in values if isinstance(values, dict) else isinstance(part, int)
+        if known:
             values = values[part]
-            place.append(part)
-        elif fault["type"] == "missing":
+        if known or fault["type"] == "missing":
             place.append(part)
     return tuple(place)
 
@@ -188,7 +194,7 @@ def _nearest_key(model: type[BaseModel], place: Location) -> str:
     *section, key = map(str, place)
     own = {name: ".".join([*section, name]) for name in _section(model, place[:-1]).model_fields}
     anywhere = {dotted.rpartition(".")[2]: dotted for dotted in _dotted_keys(model)}
-    for known, cutoff in ((own, 0.6), (anywhere, 0.6), (own, 0.0)):
+    for known, cutoff in ((own, 0.75), (anywhere, 0.75), (own, 0.0)):
         if near := difflib.get_close_matches(key, known, n=1, cutoff=cutoff):
             return known[near[0]]
     raise AssertionError("a section has at least one key")

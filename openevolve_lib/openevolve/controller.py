@@ -17,6 +17,7 @@ from openevolve.journal import Event, Journal
 from openevolve.process_parallel import Executor
 from openevolve.program import Context, Elite, Failure, FailureKind, Outcome, Program, Proposal
 from openevolve.proposers import Proposer
+from openevolve.reviewer import NoReviewer, Review, Reviewer
 from openevolve.selection import Selection, random_source
 from openevolve.stopping import Stopping
 
@@ -33,6 +34,7 @@ class Parts:
     selection: Selection
     proposer: Proposer
     executor: Executor
+    reviewer: Reviewer = NoReviewer()
 
 
 class Observer(Protocol):
@@ -59,6 +61,7 @@ class Controller:
         self.initial_code = initial_code
         self.journal, self.history, self.database = parts.journal, parts.history, parts.database
         self.selection, self.proposer, self.executor = parts.selection, parts.proposer, parts.executor
+        self.reviewer = parts.reviewer
         self.observers = observers
         self.stopping = Stopping(config)
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -139,8 +142,13 @@ class Controller:
 
     async def _iterate(self, iteration: int, context: Context | None, horizon: int) -> None:
         """Bring one iteration to an outcome in the history, from wherever an earlier session left it."""
-        if iteration in self.history.outcomes:
-            return
+        if iteration not in self.history.outcomes:
+            await self._obtain_outcome(iteration, context, horizon)
+        evaluated = self.history.outcomes[iteration].evaluated
+        if evaluated and iteration > 0 and iteration not in self.history.reviews:
+            await self._review(iteration)
+
+    async def _obtain_outcome(self, iteration: int, context: Context | None, horizon: int) -> None:
         if iteration not in self.history.programs:
             await self._propose(iteration, context)
         program = self.history.programs[iteration]
@@ -186,6 +194,14 @@ class Controller:
                 outcome = Outcome(program.id, failure=FailureKind.CRASHED, message=str(error))
         self._finish(program, outcome)
 
+    async def _review(self, iteration: int) -> None:
+        child = self.history.elite(iteration)
+        parent = self.history.elite(self.history.iterations[child.program.parent_ids[0]])
+        rng = random_source(self.config.random_seed, iteration, "review")
+        review = await self.reviewer.review(child, parent, rng)
+        if review != Review():
+            self._record("reviewed", iteration=iteration, **asdict(review))
+
     def _finish(self, program: Program, outcome: Outcome, *, reused: bool = False) -> None:
         name = "evaluated" if outcome.evaluated else "failed"
         self._record(name, sync=True, iteration=program.iteration, outcome=outcome.to_json(), reused=reused)
@@ -220,7 +236,7 @@ class Controller:
     def _commit(self, iteration: int) -> None:
         program, outcome = self.history.programs[iteration], self.history.outcomes[iteration]
         if outcome.evaluated:
-            self.database.add(Elite(program, outcome.metrics, outcome.artifacts))
+            self.database.add(self.history.elite(iteration))
         elif iteration == 0:
             raise UserError(
                 f"expected an initial program with a score, found {outcome.failure}: {outcome.message}"

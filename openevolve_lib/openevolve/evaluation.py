@@ -36,7 +36,7 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
     except BaseException as error:  # whatever a program raises is its result, sys.exit() too
         _print_traceback()
         report = _failure(_kind(error), f"{type(error).__name__}: {error}")
-    channel.sendall(json.dumps(report).encode())
+    channel.sendall(json.dumps(report, ensure_ascii=False).encode("utf-8", "replace"))
     channel.shutdown(socket.SHUT_WR)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from openevolve.edits import normalized
 from openevolve.journal import Event
-from openevolve.program import Outcome, Program, Usage
+from openevolve.program import Elite, Outcome, Program, Usage
 
 _fingerprint = lru_cache(maxsize=64)(normalized)  # asked for when a program is proposed and when it ends
 
@@ -19,12 +19,14 @@ class History:
     programs: dict[int, Program] = field(default_factory=dict)  # by iteration
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # by iteration, in order of finishing
     problems: dict[int, str] = field(default_factory=dict)  # of proposals without code, by iteration
+    reviews: dict[int, str] = field(default_factory=dict)  # by iteration
     failures: Counter[str] = field(default_factory=Counter)
     usage: Usage = field(default_factory=Usage)
     evaluations: int = 0
     elapsed: float = 0.0  # seconds of running, over all sessions
     initial_code: str | None = None
     finished: str | None = None  # the reason of the last run_finished event
+    iterations: dict[str, int] = field(default_factory=dict)  # by program id
     _by_code: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -44,12 +46,16 @@ class History:
                 self._proposed(event)
             case "evaluated" | "failed":
                 self._ended(event["iteration"], Outcome.from_json(event["outcome"]), event["reused"])
+            case "reviewed":
+                self.reviews[event["iteration"]] = event["text"]
+                self.usage += Usage(**event["usage"])
             case "run_finished":
                 self.finished = event["reason"]
 
     def _proposed(self, event: Event) -> None:
         program = Program.from_json(event["program"])
         self.programs[program.iteration] = program
+        self.iterations[program.id] = program.iteration
         self.usage += Usage(**event["usage"])
         if not program.code:
             self.problems[program.iteration] = event["problem"]
@@ -63,6 +69,12 @@ class History:
             self.evaluations += 1
             code = _fingerprint(program.code)
             self._by_code[code] = min(iteration, self._by_code.get(code, iteration))
+
+    def elite(self, iteration: int) -> Elite:
+        """A program that has a score, with what a reviewer said of it among its artifacts."""
+        outcome, review = self.outcomes[iteration], self.reviews.get(iteration)
+        notes = {"review": review} if review else {}
+        return Elite(self.programs[iteration], outcome.metrics, {**outcome.artifacts, **notes})
 
     def same_program(self, code: str, before: int) -> Outcome | None:
         """The outcome of a program that differs at most in comments and layout, from an iteration

@@ -95,9 +95,7 @@ class LocalExecutor:
                 report.output_tail = _tail(request.output)
         finally:
             shutil.rmtree(request.directory, ignore_errors=True)
-        return Outcome(
-            program.id, seconds=clock() - start, device=self._device(slot), **report.model_dump()
-        )
+        return Outcome(program.id, seconds=clock() - start, device=self._device(slot), **report.model_dump())
 
     def _start(self, program: Program, slot: int) -> tuple[Child, Request]:
         """Begin an evaluation in a folder of its own. Raises ConnectionError."""

@@ -19,6 +19,7 @@ from openevolve.history import History
 from openevolve.journal import Journal, read_journal
 from openevolve.process_parallel import LocalExecutor
 from openevolve.proposers import Proposer
+from openevolve.reviewer import NoReviewer, Reviewer
 from openevolve.selection import ExploreExploit
 from openevolve.storage import Storage
 
@@ -34,6 +35,7 @@ class Run:
     evaluator: Path
     folder: Path  # journal, best, checkpoints, logs
     proposer: Proposer
+    reviewer: Reviewer = NoReviewer()
     environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
 
 
@@ -71,7 +73,9 @@ def execute(run: Run, display: Display) -> Result:
             environment=run.environment,
         )
         try:
-            parts = Parts(journal, history, database, ExploreExploit(run.config), run.proposer, executor)
+            parts = Parts(
+                journal, history, database, ExploreExploit(run.config), run.proposer, executor, run.reviewer
+            )
             storage = Storage(run.folder, database, run.config.checkpoint_interval, run.config.file_suffix)
             controller = Controller(run.config, initial_code, parts, [storage, display])
             display.watch(controller)

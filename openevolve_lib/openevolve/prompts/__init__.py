@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from openevolve.config import Config
 from openevolve.errors import UserError
 from openevolve.llm.base import Message
-from openevolve.program import Context
-from openevolve.prompts.quoting import clipped, encodable, fenced, is_held_out
+from openevolve.program import Context, Elite
+from openevolve.prompts.quoting import clipped, encodable, fenced, is_held_out, metrics_line, quoted
 from openevolve.prompts.sections import SECTIONS, answer_format, archive_axes
 from openevolve.prompts.template_files import load_templates
 
-__all__ = ["build_prompt", "check_prompt_settings", "retry_prompt"]
+__all__ = ["build_prompt", "build_review_prompt", "check_prompt_settings", "retry_prompt"]
 
 
 def check_prompt_settings(config: Config) -> None:
@@ -50,9 +50,26 @@ def retry_prompt(messages: Sequence[Message], reply: str, problem: str, config: 
     request = templates["retry"].render(
         problem=fenced(problem), answer_format=answer_format(config, templates)
     )
-    shown = clipped(reply, 4 * config.max_code_length) or "(no text)"  # servers refuse empty messages
+    shown = clipped(reply.strip(), 4 * config.max_code_length) or "(no text)"  # servers refuse empty messages
     return [
         *messages,
         {"role": "assistant", "content": shown},
+        {"role": "user", "content": encodable(request)},
+    ]
+
+
+def build_review_prompt(child: Elite, parent: Elite, config: Config) -> list[Message]:
+    """A system and a user message that ask what the child's scores say. Raises UserError."""
+    templates = load_templates(config.prompt.template_dir)
+    fitness = config.database.fitness_metric
+    request = templates["review"].render(
+        parent_metrics=metrics_line(parent.metrics, fitness),
+        parent_program=fenced(parent.program.code, config.language),
+        changes=quoted(child.program.changes),
+        metrics=metrics_line(child.metrics, fitness),
+        program=fenced(child.program.code, config.language),
+    )
+    return [
+        {"role": "system", "content": encodable(templates["review_system"].render())},
         {"role": "user", "content": encodable(request)},
     ]

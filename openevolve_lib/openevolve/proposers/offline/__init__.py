@@ -2,8 +2,8 @@
 
 The operators know PyTorch's syntax and never import it. ``reader`` turns the layers of a network into a
 small typed model (``layers``, ``network``), ``operators`` edit the model, and ``writer`` prints what changed
-back into the program. Programs that the reader does not understand get ``edits`` that cannot change a shape,
-and programs of any other kind get other ``constants``.
+back into the program. Programs that the reader does not understand get edits of single ``expressions`` that
+keep every shape, and programs of any other kind get other ``constants``.
 """
 
 from .mutation import Mutation, MutationError

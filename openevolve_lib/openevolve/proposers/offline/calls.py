@@ -8,11 +8,18 @@ from .model import Layer, Shape, shapes
 MAX_INTEGER = 100_000
 """Larger widths, kernels or groups are no network that the operators should touch."""
 
+CONV2D = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "bias",
+)
 SIGNATURES: dict[str, tuple[str, ...]] = {
-    "Conv2d": (
-        *("in_channels", "out_channels", "kernel_size", "stride", "padding"),
-        *("dilation", "groups", "bias"),
-    ),
+    "Conv2d": CONV2D,
     "GroupNorm": ("num_groups", "num_channels"),
     "BatchNorm1d": ("num_features",),
     "BatchNorm2d": ("num_features",),

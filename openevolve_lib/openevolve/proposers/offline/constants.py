@@ -5,7 +5,8 @@ from random import Random
 
 import libcst as cst
 
-from .source import LEAVES, Source, Variation
+from .mutation import Variation
+from .source import LEAVES, Source
 
 SPREAD = 0.3
 """Standard deviation of the logarithm of the factor by which a number changes."""

@@ -18,3 +18,12 @@ class Mutation:
     code: str
     operators: tuple[str, ...]
     summary: str
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A varied program, not yet checked; names of the operators applied, and a note on each."""
+
+    code: str
+    operators: tuple[str, ...]
+    notes: tuple[str, ...]

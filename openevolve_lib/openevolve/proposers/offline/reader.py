@@ -29,7 +29,7 @@ class Located:
 
 
 @dataclass(frozen=True)
-class Module:
+class ModuleClass:
     """A subclass of ``nn.Module``.
 
     ``expressions`` are those of attributes that ``__init__`` sets once and that are only ever called: no
@@ -49,7 +49,7 @@ def find_networks(source: Source) -> list[Located]:
     return sorted(found, key=lambda located: not located.network.complete)
 
 
-def _networks(source: Source, module: Module) -> list[Located]:
+def _networks(source: Source, module: ModuleClass) -> list[Located]:
     helpers = defined_helpers(source.tree.body)
     try:
         return [Located(_whole(source, module, helpers), module.node, module.expressions)]
@@ -58,7 +58,7 @@ def _networks(source: Source, module: Module) -> list[Located]:
         return [Located(part, module.node, module.expressions) for part in parts]
 
 
-def _whole(source: Source, module: Module, helpers: frozenset[str]) -> Network:
+def _whole(source: Source, module: ModuleClass, helpers: frozenset[str]) -> Network:
     steps = read_forward(module.forward)
     names = [step for step in steps if isinstance(step, str)]
     if len(set(names)) != len(names) or not module.expressions.keys() >= set(names) or not names:
@@ -79,7 +79,7 @@ def _whole(source: Source, module: Module, helpers: frozenset[str]) -> Network:
     return network
 
 
-def _parts(source: Source, module: Module, helpers: frozenset[str]) -> Iterator[Network]:
+def _parts(source: Source, module: ModuleClass, helpers: frozenset[str]) -> Iterator[Network]:
     for name, node in module.expressions.items():
         if not source.editable(node):
             continue
@@ -93,7 +93,7 @@ def _parts(source: Source, module: Module, helpers: frozenset[str]) -> Iterator[
             break
 
 
-def _modules(source: Source) -> Iterator[Module]:
+def _modules(source: Source) -> Iterator[ModuleClass]:
     trees = [node for node in source.tree.body if isinstance(node, ast.ClassDef)]
     times_defined = Counter(tree.name for tree in trees)
     extended = {ast.unparse(base) for tree in trees for base in tree.bases}
@@ -112,7 +112,7 @@ def _modules(source: Source) -> Iterator[Module]:
         ):
             called = _called_only(by_name[node.name.value]) - foreign
             expressions = {name: value for name, value in _assigned(functions["__init__"]) if name in called}
-            yield Module(node, functions["forward"], expressions)
+            yield ModuleClass(node, functions["forward"], expressions)
 
 
 def _assigned(function: cst.FunctionDef) -> Iterator[tuple[str, cst.BaseExpression]]:

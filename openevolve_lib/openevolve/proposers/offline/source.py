@@ -35,15 +35,6 @@ USUAL_NAMES = {"torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional"}
 
 
 @dataclass(frozen=True)
-class Variation:
-    """A varied program, not yet checked; names of the operators applied, and a note on each."""
-
-    code: str
-    operators: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Source:
     """A parsed program; ``module`` is edited, ``tree`` only read, since walking it costs a tenth."""
 

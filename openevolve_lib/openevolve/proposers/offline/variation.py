@@ -7,13 +7,13 @@ from random import Random
 
 from .constants import vary_constants
 from .crossover import cross
-from .edits import vary_expressions
+from .expressions import vary_expressions
 from .model import ShapeError
-from .mutation import Mutation, MutationError
+from .mutation import Mutation, MutationError, Variation
 from .network import Network, check
-from .operators import OPERATORS, Operator
+from .operators import OPERATORS, Edit, NotApplicableError, Operator
 from .reader import Located, find_networks
-from .source import Source, Variation
+from .source import Source
 from .writer import writable, write
 
 TRIES = 8
@@ -63,7 +63,7 @@ def crossover(first: str, second: str, rng: Random, *, max_code_length: int = 20
         return None
     for _ in range(TRIES):
         edit = cross(mother.network, father.network, rng)
-        if edit is None or not fits(ours, edit.network, mother.network):
+        if edit is None or not _fits(ours, edit.network, mother.network):
             continue
         code = write(ours, mother, edit.network)
         if (
@@ -93,8 +93,8 @@ def _vary_network(networks: list[Located], source: Source, rng: Random, count: i
     located = rng.choice(networks)
     network, names, notes = located.network, [], []
     for operator in _shuffled(rng):
-        edit = operator.apply(network, rng)
-        if edit and edit.network != network and fits(source, edit.network, located.network):
+        edit = attempt(operator, source, network, rng)
+        if edit:
             network = edit.network
             names.append(operator.name)
             notes.append(edit.note)
@@ -103,12 +103,21 @@ def _vary_network(networks: list[Located], source: Source, rng: Random, count: i
     return Variation(write(source, located, network), tuple(names), tuple(notes)) if names else None
 
 
+def attempt(operator: Operator, source: Source, network: Network, rng: Random) -> Edit | None:
+    """An operator's edit, or None where it has no place or its result does not fit the program."""
+    try:
+        edit = operator.apply(network, rng)
+    except NotApplicableError:
+        return None
+    return edit if edit.network != network and _fits(source, edit.network, network) else None
+
+
 def _shuffled(rng: Random) -> list[Operator]:
     """All operators in random order, the heavier ones earlier (Efraimidis and Spirakis, 2006)."""
     return sorted(OPERATORS, key=lambda operator: math.log(1 - rng.random()) / operator.weight, reverse=True)
 
 
-def fits(source: Source, child: Network, parent: Network) -> bool:
+def _fits(source: Source, child: Network, parent: Network) -> bool:
     """Whether ``child`` may stand in the program where ``parent`` stands."""
     try:
         check(child, parent)

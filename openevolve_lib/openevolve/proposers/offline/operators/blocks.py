@@ -2,9 +2,9 @@
 
 from random import Random
 
-from ..layers import Conv, Convolution, Depthwise, Norm, Residual, SqueezeExcitation
+from ..layers import Activation, Conv, Convolution, Depthwise, Residual, SqueezeExcitation
 from ..network import Network, Site
-from .common import Edit, Operator, choose, conv_unit, decoration, scaled, unit_end
+from .common import Edit, Operator, choose, conv_unit, depthwise_unit, layer_after, path_after, scaled, unit
 
 COLOURS = 4
 """Up to this many input channels, each is a colour: no depthwise convolution and no shortcut there."""
@@ -12,81 +12,72 @@ COLOURS = 4
 
 def make_separable(network: Network, rng: Random) -> Edit:
     """A depthwise and a pointwise convolution (Howard et al., arXiv 1704.04861) for a dense one."""
-    sites = _dense(network)
-    site = choose(rng, sites)
-    old, style = site.layer, decoration(network)
-    depthwise = Depthwise(old.kernel, old.stride, old.padding, bias=not _normalised(style))
+    site = choose(rng, _dense(network))
+    old = site.layer
     pointwise = Conv(kernel=1, stride=1, padding=0, bias=old.bias, width=old.width)
-    child = network.splice(site.path, 1, (depthwise, *style, pointwise))
-    return Edit(child, f"a separable convolution for a dense one of {old.width} channels")
+    new = (*depthwise_unit(network, old.kernel, old.stride, old.padding), pointwise)
+    note = f"a separable convolution for a dense one of {old.width} channels"
+    return Edit(network.splice(site.path, 1, new), note)
 
 
 def make_dense(network: Network, rng: Random) -> Edit:
     """A dense convolution for a depthwise and a pointwise one."""
-    sites = [site for site in network.sites(Depthwise) if _pointwise(site)]
-    site = choose(rng, sites)
-    end = unit_end(site.siblings, site.index)
-    old, pointwise = site.layer, _pointwise(site)
-    assert pointwise is not None
+    pairs = [(site, after) for site in network.sites(Depthwise) if (after := _pointwise(site))]
+    site, pointwise = choose(rng, pairs)
+    old = site.layer
     dense = Conv(old.kernel, old.stride, old.padding, pointwise.bias, pointwise.width)
-    child = network.splice(site.path, end + 1 - site.index, (dense,))
+    child = network.splice(site.path, len(unit(site)) + 1, (dense,))
     return Edit(child, f"a dense convolution for a separable one of {dense.width} channels")
 
 
 def make_bottleneck(network: Network, rng: Random) -> Edit:
     """An inverted residual block (Sandler et al., arXiv 1801.04381) for a dense convolution."""
-    sites = [site for site in _dense(network) if not site.nested]
-    site = choose(rng, sites)
-    old, style = site.layer, decoration(network)
-    expanded = scaled(site.channels, rng.choice((1.0, 2.0, 3.0)))
+    site = choose(rng, [site for site in _dense(network) if not site.nested])
+    old, expanded = site.layer, scaled(site.channels, rng.choice((1.0, 2.0, 3.0)))
+    projection = conv_unit(network, old.width, kernel=1)
     body = (
         *conv_unit(network, expanded, kernel=1),
-        Depthwise(old.kernel, old.stride, old.padding, bias=not _normalised(style)),
-        *style,
-        Conv(kernel=1, stride=1, padding=0, bias=not _normalised(style), width=old.width),
-        *(layer for layer in style if isinstance(layer, Norm)),
+        *depthwise_unit(network, old.kernel, old.stride, old.padding),
+        *(layer for layer in projection if not isinstance(layer, Activation)),
     )
-    length = unit_end(site.siblings, site.index) - site.index
-    child = network.splice(site.path, length, (Residual(body),))
+    child = network.splice(site.path, len(unit(site)), (Residual(body),))
     return Edit(child, f"an inverted residual block, {expanded} channels inside and {old.width} out")
 
 
 def add_residual(network: Network, rng: Random) -> Edit:
     """A shortcut around one to three convolutions."""
-    sites = [s for s in network.sites(Convolution) if not s.nested and s.channels > COLOURS]
-    site = choose(rng, sites)
-    wanted, count, end = rng.choice((1, 1, 2, 2, 3)), 0, site.index
-    while count < wanted and end < len(site.siblings) and isinstance(site.siblings[end], Convolution):
-        count, end = count + 1, unit_end(site.siblings, end)
-    body = site.siblings[site.index : end]
-    child = network.splice(site.path, len(body), (Residual(body),))
-    return Edit(child, "a shortcut around " + ("a convolution" if count == 1 else f"{count} convolutions"))
+    sites = [site for site in network.sites(Convolution) if not site.nested]
+    first = choose(rng, [number for number, site in enumerate(sites) if site.channels > COLOURS])
+    start = sites[first]
+    body = unit(start)
+    for site in sites[first + 1 : first + rng.choice((1, 1, 2, 2, 3))]:
+        if site.path != start.sibling(start.index + len(body)):
+            break
+        body += unit(site)
+    count = sum(isinstance(layer, Convolution) for layer in body)
+    note = "a shortcut around " + ("a convolution" if count == 1 else f"{count} convolutions")
+    return Edit(network.splice(start.path, len(body), (Residual(body),)), note)
 
 
 def remove_residual(network: Network, rng: Random) -> Edit:
     """A residual block replaced by its body."""
-    sites = network.sites(Residual)
-    site = choose(rng, sites)
+    site = choose(rng, network.sites(Residual))
     return Edit(network.splice(site.path, 1, site.layer.body), "a shortcut removed")
 
 
 def add_squeeze_excitation(network: Network, rng: Random) -> Edit:
     """A channel gate after a convolution or a residual block."""
-    sites = [
-        site
-        for site in network.sites(Convolution, Residual)
-        if SqueezeExcitation not in map(type, site.siblings[site.index : unit_end(site.siblings, site.index)])
-    ]
-    site = choose(rng, sites)
+    sites = network.sites(Convolution, Residual)
+    site = choose(rng, [site for site in sites if SqueezeExcitation not in map(type, unit(site))])
     gate = SqueezeExcitation(reduction=rng.choice((4, 8, 16)))
-    child = network.splice(site.sibling(unit_end(site.siblings, site.index)), 0, (gate,))
-    return Edit(child, f"a squeeze-excitation gate, reduction {gate.reduction}, added")
+    note = f"a squeeze-excitation gate, reduction {gate.reduction}, added"
+    return Edit(network.splice(path_after(site), 0, (gate,)), note)
 
 
 def remove_squeeze_excitation(network: Network, rng: Random) -> Edit:
     """A channel gate less."""
-    sites = network.sites(SqueezeExcitation)
-    return Edit(network.splice(choose(rng, sites).path, 1, ()), "a squeeze-excitation gate removed")
+    site = choose(rng, network.sites(SqueezeExcitation))
+    return Edit(network.splice(site.path, 1, ()), "a squeeze-excitation gate removed")
 
 
 def _dense(network: Network) -> list[Site[Conv]]:
@@ -95,15 +86,9 @@ def _dense(network: Network) -> list[Site[Conv]]:
 
 def _pointwise(site: Site[Depthwise]) -> Conv | None:
     """The pointwise convolution right after a depthwise one."""
-    end = unit_end(site.siblings, site.index)
-    after = site.siblings[end] if end < len(site.siblings) else None
-    return (
-        after if isinstance(after, Conv) and after.kernel == after.stride == 1 and not after.padding else None
-    )
-
-
-def _normalised(style: tuple[object, ...]) -> bool:
-    return any(isinstance(layer, Norm) for layer in style)
+    after = layer_after(site)
+    pointwise = isinstance(after, Conv) and (after.kernel, after.stride, after.padding) == (1, 1, 0)
+    return after if isinstance(after, Conv) and pointwise else None
 
 
 OPERATORS = (

@@ -23,11 +23,12 @@ from ..layers import (
     Window,
 )
 from ..model import Layer
-from ..network import Network, every_layer
+from ..network import Network, Path, Site, every_layer
 
 T = TypeVar("T")
 
 MIN_WIDTH, MAX_WIDTH, WIDTH_STEP = 8, 512, 8
+POINTWISE = (Norm, Activation, SqueezeExcitation, Dropout)
 
 
 class NotApplicableError(Exception):
@@ -68,15 +69,25 @@ def scaled(width: int, factor: float) -> int:
     return min(MAX_WIDTH, max(MIN_WIDTH, steps * WIDTH_STEP))
 
 
-def unit_end(layers: tuple[Layer, ...], start: int) -> int:
-    """End (exclusive) of the convolution or block at ``start`` with the pointwise layers that follow it."""
-    end = start + 1
-    while end < len(layers) and isinstance(layers[end], Norm | Activation | SqueezeExcitation | Dropout):
+def unit(site: Site[Layer]) -> tuple[Layer, ...]:
+    """The convolution or block at ``site`` with the pointwise layers that follow it."""
+    end = site.index + 1
+    while end < len(site.siblings) and isinstance(site.siblings[end], POINTWISE):
         end += 1
-    return end
+    return site.siblings[site.index : end]
 
 
-def decoration(network: Network) -> tuple[Layer, ...]:
+def path_after(site: Site[Layer]) -> Path:
+    """Where the unit at ``site`` has ended."""
+    return site.sibling(site.index + len(unit(site)))
+
+
+def layer_after(site: Site[Layer]) -> Layer | None:
+    """What follows the unit at ``site``."""
+    return next(iter(site.siblings[site.index + len(unit(site)) :]), None)
+
+
+def style(network: Network) -> tuple[Layer, ...]:
     """The normalisation and the activation that the network uses first, to follow a new convolution."""
     layers = list(every_layer(network.layers))
     norms = [layer for layer in layers if isinstance(layer, Norm) and layer.kind in IMAGE_NORMS]
@@ -86,17 +97,16 @@ def decoration(network: Network) -> tuple[Layer, ...]:
 
 def conv_unit(network: Network, width: int, kernel: int = 3, stride: int = 1) -> tuple[Layer, ...]:
     """A dense convolution in the style of the network."""
-    style = decoration(network)
-    bias = not any(isinstance(layer, Norm) for layer in style)
-    return (Conv(kernel, stride, kernel // 2, bias, width), *style)
+    after = style(network)
+    bias = not any(isinstance(layer, Norm) for layer in after)
+    return (Conv(kernel, stride, kernel // 2, bias, width), *after)
 
 
-def separable_unit(network: Network, width: int, kernel: int = 3, stride: int = 1) -> tuple[Layer, ...]:
-    """A depthwise and a pointwise convolution in the style of the network."""
-    style = decoration(network)
-    bias = not any(isinstance(layer, Norm) for layer in style)
-    depthwise = Depthwise(kernel, stride, kernel // 2, bias)
-    return (depthwise, *style, *conv_unit(network, width, kernel=1))
+def depthwise_unit(network: Network, kernel: int = 3, stride: int = 1, padding: int = 1) -> tuple[Layer, ...]:
+    """A depthwise convolution in the style of the network."""
+    after = style(network)
+    bias = not any(isinstance(layer, Norm) for layer in after)
+    return (Depthwise(kernel, stride, padding, bias), *after)
 
 
 def downsamples(layer: Layer) -> bool:

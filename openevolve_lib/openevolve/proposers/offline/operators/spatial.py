@@ -3,9 +3,9 @@
 from dataclasses import replace
 from random import Random
 
-from ..layers import AdaptivePool, Convolution, Depthwise, Pool
+from ..layers import POOLS, AdaptivePool, Convolution, Depthwise, Pool
 from ..network import Network, Site
-from .common import Edit, Operator, choose, unit_end
+from .common import Edit, Operator, choose, layer_after, path_after, unit
 
 KERNELS = (1, 3, 5, 7)
 OTHER_KIND = {
@@ -33,29 +33,24 @@ def change_kernel(network: Network, rng: Random) -> Edit:
 
 def swap_pooling(network: Network, rng: Random) -> Edit:
     """Max pooling for average pooling, or the reverse."""
-    sites = network.sites(Pool, AdaptivePool)
+    sites: list[Site[Pool] | Site[AdaptivePool]] = [*network.sites(Pool), *network.sites(AdaptivePool)]
     site = choose(rng, sites)
-    assert isinstance(site.layer, Pool | AdaptivePool)
     new = replace(site.layer, kind=OTHER_KIND[site.layer.kind])
     return Edit(network.splice(site.path, 1, (new,)), f"{site.layer.kind} → {new.kind}")
 
 
 def pool_to_stride(network: Network, rng: Random) -> Edit:
     """A convolution of stride 2 for one that a pooling follows."""
-    sites = [site for site in _convolutions(network, stride=1) if _pooled(site)]
-    site = choose(rng, sites)
-    unit = site.siblings[site.index + 1 : unit_end(site.siblings, site.index)]
-    new = (replace(site.layer, stride=2), *unit)
+    site = choose(rng, [site for site in _convolutions(network, stride=1) if _pooled(site)])
+    new = (replace(site.layer, stride=2), *unit(site)[1:])
     return Edit(network.splice(site.path, len(new) + 1, new), "a stride of 2 for a pooling")
 
 
 def stride_to_pool(network: Network, rng: Random) -> Edit:
     """A pooling after a convolution for its stride of 2."""
-    sites = _convolutions(network, stride=2)
-    site = choose(rng, sites)
-    unit = site.siblings[site.index + 1 : unit_end(site.siblings, site.index)]
-    pool = Pool(2, 2, 0, rng.choice(("MaxPool2d", "AvgPool2d")))
-    new = (replace(site.layer, stride=1), *unit, pool)
+    site = choose(rng, _convolutions(network, stride=2))
+    pool = Pool(2, 2, 0, rng.choice(POOLS))
+    new = (replace(site.layer, stride=1), *unit(site)[1:], pool)
     return Edit(network.splice(site.path, len(new) - 1, new), f"a {pool.kind} for a stride of 2")
 
 
@@ -63,16 +58,13 @@ def add_pool(network: Network, rng: Random) -> Edit:
     """A pooling after a convolution: coarser maps, less work."""
     sites = [site for site in _convolutions(network, stride=1) if not site.nested and not _pooled(site)]
     site = choose(rng, sites)
-    pool = Pool(2, 2, 0, rng.choice(("MaxPool2d", "AvgPool2d")))
-    return Edit(
-        network.splice(site.sibling(unit_end(site.siblings, site.index)), 0, (pool,)), f"a {pool.kind} added"
-    )
+    pool = Pool(2, 2, 0, rng.choice(POOLS))
+    return Edit(network.splice(path_after(site), 0, (pool,)), f"a {pool.kind} added")
 
 
 def remove_downsampling(network: Network, rng: Random) -> Edit:
     """A pooling less, or a stride of 1 for 2: finer maps, more work."""
-    sites = [site for site in network.sites(Pool, Convolution) if site.layer.stride == 2]
-    site = choose(rng, sites)
+    site = choose(rng, [site for site in network.sites(Pool, Convolution) if site.layer.stride == 2])
     new = () if isinstance(site.layer, Pool) else (replace(site.layer, stride=1),)
     return Edit(network.splice(site.path, 1, new), "a downsampling removed")
 
@@ -82,8 +74,7 @@ def _convolutions(network: Network, stride: int) -> list[Site[Convolution]]:
 
 
 def _pooled(site: Site[Convolution]) -> bool:
-    end = unit_end(site.siblings, site.index)
-    after = site.siblings[end] if end < len(site.siblings) else None
+    after = layer_after(site)
     return isinstance(after, Pool) and after.stride == 2
 
 

@@ -11,14 +11,15 @@ import libcst as cst
 
 from .calls import NotUnderstoodError, dotted_name, integer
 from .forward import FUNCTIONS
-from .operators.common import scaled
-from .operators.pointwise import CHOICES
-from .source import LEAVES, Source, Variation
+from .layers import ACTIVATIONS
+from .mutation import Variation
+from .operators.common import MAX_WIDTH, MIN_WIDTH, NotApplicableError, choose, scaled
+from .source import LEAVES, Source
 
 POOLINGS = {"nn.MaxPool2d": "nn.AvgPool2d", "F.max_pool2d": "F.avg_pool2d"}
 POOLINGS |= {new: old for old, new in POOLINGS.items()}
 POOLING_ARGUMENTS = ("kernel_size", "stride", "padding", "ceil_mode")
-FUNCTIONALS = {kind: name for name, kind in FUNCTIONS.items() if kind in CHOICES}
+FUNCTIONALS = {kind: name for name, kind in FUNCTIONS.items() if kind in ACTIVATIONS}
 
 WIDTH_NAME = re.compile(r"(^|_)(ch|channels|dims?|embed|filters|growth|hidden|planes|widths?)$")
 DEPTH_NAME = re.compile(r"(^|_)(depth|layers|blocks|repeats)$")
@@ -44,7 +45,8 @@ class Rewrite:
     note: str
 
 
-Edit = Callable[[Sites, Random], Rewrite | None]
+Rewriter = Callable[[Sites, Random], Rewrite]
+"""Raises NotApplicableError where the program has no place for the edit."""
 
 
 def vary_expressions(source: Source, rng: Random, count: int) -> Variation | None:
@@ -54,9 +56,10 @@ def vary_expressions(source: Source, rng: Random, count: int) -> Variation | Non
     sites = collect(source)
     nodes: dict[cst.CSTNode, cst.CSTNode] = {}
     names, notes = [], []
-    for name, edit in rng.sample(EDITS, len(EDITS)):
-        rewrite = edit(sites, rng)
-        if rewrite is None or not nodes.keys().isdisjoint(rewrite.nodes):
+    for name, rewriter in rng.sample(REWRITERS, len(REWRITERS)):
+        try:
+            rewrite = rewriter(sites, rng)
+        except NotApplicableError:
             continue
         nodes |= rewrite.nodes
         names.append(name)
@@ -66,32 +69,30 @@ def vary_expressions(source: Source, rng: Random, count: int) -> Variation | Non
     return Variation(source.replace(nodes).code, tuple(names), tuple(notes)) if names else None
 
 
-def swap_activation(sites: Sites, rng: Random) -> Rewrite | None:
+def swap_activation(sites: Sites, rng: Random) -> Rewrite:
     """Another activation for all of one kind, as layers and as functions."""
-    by_kind: dict[str, dict[cst.Call, bool]] = {}
-    kinds = {f"F.{name}": kind for kind, name in FUNCTIONALS.items()} | {
-        f"nn.{kind}": kind for kind in CHOICES
-    }
-    for name, call in sites.calls:
-        layer = name.startswith("nn.")
-        inplace = [argument.keyword and argument.keyword.value == "inplace" for argument in call.args]
-        # A slope or an approximation belongs to one activation; such a call stays as it is.
-        if name in kinds and (all(inplace) if layer else len(inplace) == 1):
-            by_kind.setdefault(kinds[name], {})[call] = layer
-    if not by_kind:
-        return None
-    old = rng.choice(list(by_kind))
-    new = rng.choice([kind for kind in CHOICES if kind != old])
+    # A slope or an approximation belongs to one activation; such a call stays as it is.
+    layers = [
+        (kind, call)
+        for name, call in sites.calls
+        if (kind := name.removeprefix("nn.")) in ACTIVATIONS
+        and all(argument.keyword and argument.keyword.value == "inplace" for argument in call.args)
+    ]
+    functions = [
+        (FUNCTIONS[function], call)
+        for name, call in sites.calls
+        if (function := name.removeprefix("F.")) in FUNCTIONALS.values() and len(call.args) == 1
+    ]
+    old = choose(rng, sorted({kind for kind, _ in layers + functions}))
+    new = rng.choice([kind for kind in ACTIVATIONS if kind != old])
     nodes: dict[cst.CSTNode, cst.CSTNode] = {}
-    for call, layer in by_kind[old].items():
-        if layer:
-            nodes[call] = cst.parse_expression(f"nn.{new}()")
-        else:
-            nodes[call.func] = cst.parse_expression(f"F.{FUNCTIONALS[new]}")
+    nodes |= {call: cst.parse_expression(f"nn.{new}()") for kind, call in layers if kind == old}
+    function = f"F.{FUNCTIONALS[new]}"
+    nodes |= {call.func: cst.parse_expression(function) for kind, call in functions if kind == old}
     return Rewrite(nodes, f"{old} → {new}")
 
 
-def swap_pooling(sites: Sites, rng: Random) -> Rewrite | None:
+def swap_pooling(sites: Sites, rng: Random) -> Rewrite:
     """Max pooling for average pooling over the same window, or the reverse."""
     found = []
     for name, call in sites.calls:
@@ -100,13 +101,11 @@ def swap_pooling(sites: Sites, rng: Random) -> Rewrite | None:
         plain = len(positional) + len(keywords) == len(call.args) and set(keywords) <= set(POOLING_ARGUMENTS)
         if name in POOLINGS and plain and len(positional) <= (4 if name.startswith("F.") else 3):
             found.append((name, call))
-    if not found:
-        return None
-    name, call = rng.choice(found)
+    name, call = choose(rng, found)
     return Rewrite({call.func: cst.parse_expression(POOLINGS[name])}, f"{name} → {POOLINGS[name]}")
 
 
-def tune_dropout(sites: Sites, rng: Random) -> Rewrite | None:
+def tune_dropout(sites: Sites, rng: Random) -> Rewrite:
     """Another rate of a dropout layer."""
     rates = [
         argument.value
@@ -115,19 +114,15 @@ def tune_dropout(sites: Sites, rng: Random) -> Rewrite | None:
         for argument in call.args[:1]
         if isinstance(argument.value, cst.Float)
     ]
-    if not rates:
-        return None
-    node = rng.choice(rates)
+    node = choose(rng, rates)
     rate = rng.choice([rate for rate in RATES if rate != node.evaluated_value])
     return Rewrite({node: cst.Float(repr(rate))}, f"dropout {node.value} → {rate}")
 
 
-def change_kernel(sites: Sites, rng: Random) -> Rewrite | None:
+def change_kernel(sites: Sites, rng: Random) -> Rewrite:
     """A larger or smaller kernel of a convolution whose padding keeps the size of the maps."""
     found = [pair for name, call in sites.calls if name == "nn.Conv2d" for pair in _kernel_and_padding(call)]
-    if not found:
-        return None
-    kernel, padding = rng.choice(found)
+    kernel, padding = choose(rng, found)
     old = integer(kernel)
     new = rng.choice([size for size in KERNELS if abs(size - old) == 2])
     nodes: dict[cst.CSTNode, cst.CSTNode] = {
@@ -137,43 +132,37 @@ def change_kernel(sites: Sites, rng: Random) -> Rewrite | None:
     return Rewrite(nodes, f"a kernel of {old} → {new}")
 
 
-def scale_widths(sites: Sites, rng: Random) -> Rewrite | None:
+def scale_widths(sites: Sites, rng: Random) -> Rewrite:
     """Wider or narrower defaults such as ``widths=(32, 64, 128)`` that no other number depends on."""
     found = []
     for name, default in sites.defaults:
         items = [item.value for item in default.elements] if isinstance(default, cst.Tuple) else [default]
-        if WIDTH_NAME.search(name) and items and all(isinstance(item, cst.Integer) for item in items):
-            widths = [integer(item) for item in items]
-            if min(widths) >= 8 and not _repeated(widths, sites.integers):
-                found.append((name, items, widths))
-    if not found:
-        return None
-    name, items, widths = rng.choice(found)
+        widths = [item.evaluated_value for item in items if isinstance(item, cst.Integer)]
+        wide = all(MIN_WIDTH <= width <= MAX_WIDTH for width in widths)
+        if WIDTH_NAME.search(name) and wide and 0 < len(widths) == len(items):
+            found += [] if _repeated(widths, sites.integers) else [(name, items, widths)]
+    name, items, widths = choose(rng, found)
     factor = rng.choice((0.5, 0.75, 1.25, 1.5))
-    nodes: dict[cst.CSTNode, cst.CSTNode] = {
-        item: cst.Integer(str(scaled(old, factor))) for item, old in zip(items, widths, strict=True)
-    }
-    return Rewrite(nodes, f"{name} {factor} times as wide")
+    new = [cst.Integer(str(scaled(width, factor))) for width in widths]
+    return Rewrite(dict(zip(items, new, strict=True)), f"{name} {factor} times as wide")
 
 
-def change_depth(sites: Sites, rng: Random) -> Rewrite | None:
+def change_depth(sites: Sites, rng: Random) -> Rewrite:
     """One more or one less of a repeated block, where a default such as ``depth=3`` says how many."""
     found = [
         (name, default)
         for name, default in sites.defaults
         if DEPTH_NAME.search(name)
         and isinstance(default, cst.Integer)
-        and 1 <= integer(default) <= MAX_REPEATS
+        and 1 <= default.evaluated_value <= MAX_REPEATS
     ]
-    if not found:
-        return None
-    name, node = rng.choice(found)
+    name, node = choose(rng, found)
     old = integer(node)
     new = rng.choice([depth for depth in (old - 1, old + 1) if 1 <= depth <= MAX_REPEATS])
     return Rewrite({node: cst.Integer(str(new))}, f"{name} {old} → {new}")
 
 
-EDITS: tuple[tuple[str, Edit], ...] = (
+REWRITERS: tuple[tuple[str, Rewriter], ...] = (
     ("swap_activation", swap_activation),
     ("swap_pooling", swap_pooling),
     ("tune_dropout", tune_dropout),
@@ -228,6 +217,5 @@ def _repeated(widths: list[int], integers: Counter[int]) -> bool:
     """Whether other numbers of the program may follow from the widths: multiples of one, or their sum."""
     own = Counter(widths)
     others = [number for number in integers if integers[number] > own[number]]
-    return (
-        any(number and number % width == 0 for number in others for width in widths) or sum(widths) in others
-    )
+    multiple = any(number and number % width == 0 for number in others for width in widths)
+    return multiple or sum(widths) in others

@@ -1,0 +1,111 @@
+"""Run directories: fresh, found again, and never half-written."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from openevolve.errors import UserError
+from run_utils import (
+    ARTIFACTS_VARIABLE,
+    TASK_VARIABLE,
+    TaskConfig,
+    artifacts_folder,
+    create_run,
+    evaluation_environment,
+    find_run,
+    point_latest,
+    read_run_info,
+    task_from_environment,
+    write_run_info,
+)
+
+
+def test_a_run_gets_a_folder_of_its_own_and_latest_points_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    runs = [create_run(tmp_path) for _ in range(3)]
+    assert len(set(runs)) == 3
+    assert all((run / "artifacts").is_dir() and "_77" in run.name for run in runs)
+    assert (tmp_path / "latest").resolve() == runs[-1].resolve()
+    assert os.readlink(tmp_path / "latest") == runs[-1].name  # relative: the folder can be moved
+
+
+def test_latest_is_never_missing_while_it_changes(tmp_path: Path) -> None:
+    run = create_run(tmp_path)
+    missing: list[bool] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            missing.append(not (tmp_path / "latest").exists())
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(300):
+        point_latest(run)
+    done.set()
+    reader.join()
+    assert missing
+    assert not any(missing)
+
+
+def test_runs_are_found_by_path_by_name_and_as_latest(tmp_path: Path) -> None:
+    run = create_run(tmp_path)
+    write_run_info(run, {"max_iterations": 3}, {"provider": "offline"})
+    for name in (str(run), run.name, "latest"):
+        assert find_run(name, tmp_path) == run.resolve()
+
+
+def test_no_such_run_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no run in"):
+        find_run("latest", tmp_path)
+    run = create_run(tmp_path)
+    write_run_info(run, {}, {})
+    with pytest.raises(UserError, match=f"the runs in .* are .*{run.name}"):
+        find_run("2020", tmp_path)
+
+
+def test_a_dangling_latest_is_a_users_error(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("gone")
+    with pytest.raises(UserError, match="--resume latest: expected a run directory"):
+        find_run("latest", tmp_path)
+
+
+def test_run_info_says_what_ran_where(tmp_path: Path) -> None:
+    run = create_run(tmp_path)
+    write_run_info(run, {"max_iterations": 3}, {"provider": "offline", "isolation": "process"})
+    info = read_run_info(run)
+    assert info["config"] == {"max_iterations": 3}
+    assert info["provider"] == "offline"
+    assert {"git_sha", "host", "started", "python", "packages", "cpus"} <= set(info)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}'])
+def test_a_damaged_run_info_is_a_users_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run_info.json").write_text(text)
+    with pytest.raises(UserError, match=r"run_info\.json: expected the settings of a run"):
+        read_run_info(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_users_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="expected a folder that can be written"):
+        create_run(tmp_path / "file")
+
+
+def test_evaluations_are_told_the_task_and_where_artifacts_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = TaskConfig(size=28, epochs=2, data_root=tmp_path)
+    for name, value in evaluation_environment(task, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert task_from_environment() == task
+    assert artifacts_folder() == tmp_path / "artifacts"
+    monkeypatch.delenv(TASK_VARIABLE)
+    monkeypatch.delenv(ARTIFACTS_VARIABLE)
+    assert task_from_environment() == TaskConfig()
+    assert json.loads(TaskConfig().model_dump_json())["size"] == 224
