@@ -19,14 +19,15 @@ from openevolve.proposers.llm import LLMProposer
 from tests.replies import PARENT, block, fence, program
 
 PARENT_ELITE = Elite(Program("p", PARENT, iteration=0, island=0), {"combined_score": 0.5})
-GOOD = f"Squares the size.\n\n{fence(program('Disc'))}"
+GOOD = f"Squares the size of shapes.\n\n{fence(program('Disc'))}"
 COST = Usage(prompt_tokens=100, completion_tokens=10, cost=0.25)
 
 
 class Script:
     """A language model that gives the scripted answers in turn and remembers what it was asked."""
 
-    def __init__(self, *answers: str | Exception) -> None:
+    def __init__(self, *answers: str | Exception, status: str = "ok") -> None:
+        self.status = status
         self.answers = list(answers)
         self.asked: list[list[Message]] = []
         self.draws: list[float] = []
@@ -37,7 +38,7 @@ class Script:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return Completion(answer, "scripted", (Attempt("scripted", 0.1, "ok", COST),))
+        return Completion(answer, "scripted", (Attempt("scripted", 0.1, self.status, COST),))
 
     async def close(self) -> None: ...
 
@@ -56,7 +57,7 @@ def test_a_whole_program() -> None:
     proposal = propose(model)
     assert proposal.code == program("Disc")
     assert proposal.proposer == "llm/full rewrite"
-    assert proposal.changes == "+3 -6 lines: class Disc:" or proposal.changes == "Squares the size."
+    assert proposal.changes == "Squares the size of shapes."
     assert proposal.problem == ""
     assert proposal.model == "scripted"
     assert proposal.replies == (GOOD,)
@@ -80,7 +81,7 @@ def test_a_reply_without_a_program_is_sent_back_once() -> None:
     assert proposal.usage == COST + COST
     assert [call["status"] for call in proposal.calls] == ["ok", "ok"]
     *_, reply, request = model.asked[1]
-    assert reply == {"role": "assistant", "content": wrong}
+    assert reply == {"role": "assistant", "content": wrong.strip()}
     assert "block 1 of 1: the SEARCH text was not found" in request["content"]
     assert list(proposal.messages) == model.asked[1]
 
@@ -112,6 +113,14 @@ def test_a_completion_that_fails_at_the_retry_keeps_both_problems() -> None:
     assert proposal.replies == ("Done",)
     assert [call["status"] for call in proposal.calls] == ["ok", "timeout"]
     assert proposal.usage == COST + COST
+
+
+def test_a_reply_that_was_cut_off_is_never_used() -> None:
+    model = Script(GOOD, GOOD, status="truncated")
+    proposal = propose(model)
+    assert proposal.code is None
+    assert "cut off at 8192 tokens" in proposal.problem
+    assert "cut off at 8192 tokens" in model.asked[1][-1]["content"]
 
 
 def test_a_rejection_by_the_provider_stops_the_run() -> None:

@@ -178,6 +178,12 @@ class TestArtifacts:
         assert "1000 bytes in all" in long
         assert 180 < len(long) <= 196
 
+    def test_long_ones_share_alike(self) -> None:
+        parent = replace(elite("p"), artifacts={"a": "x" * 1000, "b": "y" * 1000})
+        message = user_message(context(parent), Config(prompt=PromptConfig(max_artifact_bytes=400)))
+        first, second = (block.text for block in fenced_blocks(message)[1:])
+        assert all(190 < len(text) <= 202 for text in (first, second))
+
     def test_they_can_be_left_out(self) -> None:
         parent = replace(elite("p"), artifacts={"log": "brief"})
         assert "brief" in user_message(context(parent))
@@ -271,6 +277,6 @@ class TestRetry:
         assert "SEARCH" in messages[3]["content"]
 
     def test_replies_are_never_empty_nor_endless(self) -> None:
-        for reply in ("", "x" * 1_000_000):
+        for reply in ("", " \n", "x" * 1_000_000):
             content = retry_prompt([], reply, "found nothing", Config())[0]["content"]
-            assert 0 < len(content) <= 40_000
+            assert 0 < len(content.strip()) <= 40_000

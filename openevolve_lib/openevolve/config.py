@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -196,7 +197,7 @@ class Config(Section):
     proposals_ahead: Annotated[int, Field(ge=0)] = 1  # written while every evaluation slot is busy
     diff_based_evolution: bool = True
     max_code_length: Annotated[int, Field(ge=1)] = 10_000
-    language: str = "python"
+    language: Annotated[str, StringConstraints(to_lower=True)] = "python"
     file_suffix: str = ".py"
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     convergence_threshold: Annotated[float, Field(ge=0)] = 0.001

@@ -34,6 +34,11 @@ class Completion:
     def usage(self) -> Usage:
         return sum((attempt.usage for attempt in self.attempts), Usage())
 
+    @property
+    def truncated(self) -> bool:
+        """Whether the reply was cut off at the limit of tokens."""
+        return bool(self.attempts) and self.attempts[-1].status == "truncated"
+
 
 class CompletionFailed(Exception):
     """No usable reply within the deadline. The run goes on; the attempts are recorded."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from openevolve.config import Config
-from openevolve.edits import EditError, apply_reply
-from openevolve.llm.base import Attempt, CompletionFailed, LanguageModel
+from openevolve.edits import Edit, EditError, apply_reply
+from openevolve.llm.base import Attempt, Completion, CompletionFailed, LanguageModel
 from openevolve.program import Context, Proposal
 from openevolve.prompts import build_prompt, check_prompt_settings, retry_prompt
 
@@ -42,12 +42,7 @@ class LLMProposer:
                 replies=(*proposal.replies, completion.text),
             )
             try:
-                edit = apply_reply(
-                    completion.text,
-                    context.parent.program.code,
-                    max_code_length=self.config.max_code_length,
-                    language=self.config.language,
-                )
+                edit = self._edit(completion, context.parent.program.code)
             except EditError as error:
                 proposal = replace(proposal, problem=str(error))
                 messages = retry_prompt(messages, completion.text, str(error), self.config)
@@ -55,6 +50,18 @@ class LLMProposer:
                 form = f"llm/{edit.form}"
                 return replace(proposal, code=edit.code, changes=edit.changes, proposer=form, problem="")
         return proposal
+
+    def _edit(self, completion: Completion, parent: str) -> Edit:
+        """What the reply makes of the parent. Raises EditError."""
+        if completion.truncated:  # a cut may fall where what is left happens to parse
+            limit = self.config.llm.max_tokens
+            raise EditError(f"expected a whole reply, found one cut off at {limit} tokens; write less")
+        return apply_reply(
+            completion.text,
+            parent,
+            max_code_length=self.config.max_code_length,
+            language=self.config.language,
+        )
 
 
 def _counting(proposal: Proposal, attempts: Sequence[Attempt]) -> Proposal:

@@ -11,6 +11,7 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from openevolve.edits import EditError
 from openevolve.edits.evolve_blocks import Layout, layout
+from openevolve.edits.source import explain, normalized, parse, parses
 
 from .mutation import MutationError
 
@@ -50,12 +51,12 @@ class Source:
             raise MutationError(f"expected a program of at most {max_length} characters, found {len(code)}")
         # ast goes first: it refuses the nesting that would overflow the stack of libcst's native parser.
         try:
-            tree = ast.parse(code)
+            tree = parse(code)
             return cls(code, cst.parse_module(code), tree, layout(code))
-        except (SyntaxError, ValueError, RecursionError, MemoryError, cst.ParserSyntaxError) as error:
-            raise MutationError(f"expected a Python program, found text that is none: {error}") from error
-        except EditError as error:
-            raise MutationError(str(error)) from error
+        except SyntaxError as error:
+            raise MutationError(f"expected a Python program, found {explain(error)}") from error
+        except (cst.ParserSyntaxError, RecursionError, EditError) as error:
+            raise MutationError(f"expected a program that can be rewritten: {error}") from error
 
     @cached_property
     def imported(self) -> frozenset[str]:
@@ -93,10 +94,14 @@ class Source:
     def accepts(self, child: str) -> bool:
         """Whether ``child`` parses, differs in more than layout, and is the same outside evolve blocks."""
         try:
-            tree, blocks = ast.parse(child), layout(child)
-        except (SyntaxError, EditError):
+            kept = layout(child).outside == self.blocks.outside
+        except EditError:
             return False
-        return blocks.outside == self.blocks.outside and ast.dump(tree) != ast.dump(self.tree)
+        return kept and parses(child) and normalized(child) != self._normalized
+
+    @cached_property
+    def _normalized(self) -> str:
+        return normalized(self.code)
 
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:

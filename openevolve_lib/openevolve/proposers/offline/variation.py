@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -63,14 +64,11 @@ def crossover(first: str, second: str, rng: Random, *, max_code_length: int = 20
         return None
     for _ in range(TRIES):
         edit = cross(mother.network, father.network, rng)
-        if edit is None or not _fits(ours, edit.network, mother.network):
+        if edit is None or not _fits(ours, mother, edit.network):
             continue
         code = write(ours, mother, edit.network)
-        if (
-            len(code) <= max_code_length
-            and ours.accepts(code)
-            and edit.network.layers != father.network.layers
-        ):
+        new = edit.network.layers != father.network.layers
+        if new and len(code) <= max_code_length and ours.accepts(code):
             return Mutation(code, ("crossover",), edit.note)
     return None
 
@@ -91,25 +89,25 @@ def _vary_network(networks: list[Located], source: Source, rng: Random, count: i
     if not networks:
         return None
     located = rng.choice(networks)
-    network, names, notes = located.network, [], []
+    current, names, notes = located, [], []
     for operator in _shuffled(rng):
-        edit = attempt(operator, source, network, rng)
+        edit = attempt(operator, source, current, rng)
         if edit:
-            network = edit.network
+            current = replace(current, network=edit.network)
             names.append(operator.name)
             notes.append(edit.note)
         if len(names) == count:
             break
-    return Variation(write(source, located, network), tuple(names), tuple(notes)) if names else None
+    return Variation(write(source, located, current.network), tuple(names), tuple(notes)) if names else None
 
 
-def attempt(operator: Operator, source: Source, network: Network, rng: Random) -> Edit | None:
+def attempt(operator: Operator, source: Source, located: Located, rng: Random) -> Edit | None:
     """An operator's edit, or None where it has no place or its result does not fit the program."""
     try:
-        edit = operator.apply(network, rng)
+        edit = operator.apply(located.network, rng)
     except NotApplicableError:
         return None
-    return edit if edit.network != network and _fits(source, edit.network, network) else None
+    return edit if edit.network != located.network and _fits(source, located, edit.network) else None
 
 
 def _shuffled(rng: Random) -> list[Operator]:
@@ -117,13 +115,13 @@ def _shuffled(rng: Random) -> list[Operator]:
     return sorted(OPERATORS, key=lambda operator: math.log(1 - rng.random()) / operator.weight, reverse=True)
 
 
-def _fits(source: Source, child: Network, parent: Network) -> bool:
-    """Whether ``child`` may stand in the program where ``parent`` stands."""
+def _fits(source: Source, located: Located, child: Network) -> bool:
+    """Whether ``child`` may stand in the program in place of the network."""
     try:
-        check(child, parent)
+        check(child, located.network)
     except ShapeError:
         return False
-    return writable(source, child)
+    return writable(source, located, child)
 
 
 def _whole(source: Source) -> Located | None:

@@ -17,10 +17,11 @@ BLANK = cst.EmptyLine(indent=False)
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 
-def writable(source: Source, child: Network) -> bool:
-    """Whether the program has the helper classes that ``child`` needs, or their names are free."""
+def writable(source: Source, located: Located, child: Network) -> bool:
+    """Whether the program has the helper classes that ``child`` needs, or room for them and free names."""
     missing = _needed(child) - defined_helpers(source.tree.body)
-    return not any(_mentions(name, source.code) for name in missing)
+    taken = any(_mentions(name, source.code) for name in missing)
+    return not missing or (source.editable(located.owner) and not taken)
 
 
 def write(source: Source, located: Located, child: Network) -> str:
