@@ -209,7 +209,7 @@ def _count_outputs(label_kind: LabelKind, train_labels: npt.NDArray[np.int64]) -
     if label_kind == "binary":
         return 2
     if label_kind == "multi-label":
-        return max(1, train_labels.shape[1])
+        return max(1, int(train_labels.shape[1]))
     return max(2, int(train_labels.max(initial=0)) + 1)
 
 

@@ -22,7 +22,7 @@ from medevonet.preflight import preflight
 from medevonet.summary import closing_summary
 from openevolve.cli import EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard
 from openevolve.config import Config
-from openevolve.config_files import apply_overrides, check, load_config, public_settings
+from openevolve.config_files import check, public_settings
 from openevolve.display import display_for_terminal
 from openevolve.program import Elite
 from openevolve.proposers import Proposer
@@ -35,7 +35,7 @@ from run_utils import (
     create_run,
     evaluation_environment,
     find_run,
-    read_run_info,
+    load_settings,
     write_run_info,
 )
 
@@ -92,13 +92,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
         overrides += [f"random_seed={options.seed}", f"task.seed={options.seed}"]
     if options.iterations is not None:
         overrides.append(f"max_iterations={options.iterations}")
-    if options.resume is None:
-        config = load_config(options.config, overrides)
-        resumed = None
-    else:
-        resumed = find_run(options.resume)
-        settings = apply_overrides(read_run_info(resumed)["config"], overrides)
-        config = check(Config, settings, str(resumed / "run_info.json"))
+    resumed = find_run(options.resume) if options.resume else None
+    config = load_settings(resumed / "run_info.json" if resumed else options.config, overrides)
     task = check(TaskConfig, config.task, "task")
     if task.threads is None:
         threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
@@ -152,9 +147,13 @@ def _report(run: Path, result: Result) -> None:
     initial = Elite(result.history.programs[0], result.history.outcomes[0].metrics)
     print()
     print(closing_summary(run, result, initial))
-    best = run / "openevolve" / "best" / "best_program.py"
-    print(f"evaluate: uv run python train.py {shlex.quote(str(best))} --config ...")
-    print(f"resume: uv run python run_evolution.py --resume {shlex.quote(str(run))}")
+    best, settings = run / "openevolve/best/best_program.py", run / "run_info.json"
+    print(f"evaluate: uv run python train.py {_shell(best)} --config {_shell(settings)}")
+    print(f"resume: uv run python run_evolution.py --resume {_shell(run)}")
+
+
+def _shell(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _parser() -> argparse.ArgumentParser:

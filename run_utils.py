@@ -7,16 +7,17 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from openevolve.config import Positive, Section
-from openevolve.errors import UserError
 from pydantic import Field
 
 from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
+from openevolve.config import Config, Positive, Section
+from openevolve.config_files import apply_overrides, check, load_config
+from openevolve.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent
 RUNS = Path("runs/mnist")
@@ -37,7 +38,7 @@ DEMO_OVERRIDES = (
 class TaskConfig(Section):
     """The ``task`` section of config.yaml: what a program is trained on, and the fixed recipe."""
 
-    datasets: Annotated[list[str | DatasetConfig], Field(min_length=1)] = list(MEDMNIST_NAMES)
+    datasets: list[str | DatasetConfig] = Field(default=[*MEDMNIST_NAMES], min_length=1)
     size: Annotated[int, Field(ge=16, le=512)] = 224  # pixels, height and width
     data_root: Path | None = None  # None: $MEDMNIST_ROOT, then ~/.medmnist
     download: bool = True
@@ -86,7 +87,8 @@ def create_run(root: Path = RUNS) -> Path:
         point_latest(run)
     except OSError as error:
         raise UserError(
-            f"{root}: expected a folder that can be written, found: {error.strerror}. Mend it and start again."
+            f"{root}: expected a folder that can be written, found: {error.strerror}. "
+            "Mend it and start again."
         ) from None
     return run
 
@@ -144,6 +146,13 @@ def read_run_info(run: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected the settings of a run, found: {error!r}") from None
     assert isinstance(info, dict)
     return info
+
+
+def load_settings(path: Path, overrides: Sequence[str]) -> Config:
+    """Settings from a YAML file, or those of an earlier run from its ``run_info.json``. Raises UserError."""
+    if path.name != "run_info.json":
+        return load_config(path, overrides)
+    return check(Config, apply_overrides(read_run_info(path.parent)["config"], overrides), str(path))
 
 
 def _git(*arguments: str) -> str | None:

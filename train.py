@@ -29,11 +29,18 @@ from medevonet.referee import (
 )
 from metrics_utils import SPLITS, bootstrap_statistics, write_artifact
 from openevolve.cli import guard
-from openevolve.config_files import check, load_config
+from openevolve.config_files import check
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.isolation import ForkServer, Launcher, Request
-from run_utils import DEMO_OVERRIDES, PROJECT, TaskConfig, artifacts_folder, task_from_environment
+from run_utils import (
+    DEMO_OVERRIDES,
+    PROJECT,
+    TaskConfig,
+    artifacts_folder,
+    load_settings,
+    task_from_environment,
+)
 
 EXIT_EVALUATED, EXIT_FAILED = 0, 1
 
@@ -211,7 +218,7 @@ def _main(options: argparse.Namespace) -> int:
         overrides.append(f"task.epochs={options.epochs}")
     if options.seed is not None:
         overrides.append(f"task.seed={options.seed}")
-    config = load_config(options.config, overrides)
+    config = load_settings(options.config, overrides)
     task = check(TaskConfig, config.task, "task")
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
     start = time.monotonic()
@@ -230,9 +237,8 @@ def _main(options: argparse.Namespace) -> int:
 def _print_epoch(dataset: Dataset, report: EpochReport) -> None:
     if report.epoch == 1:
         sizes = ", ".join(f"{dataset.count(split)} {split}" for split in dataset.images)
-        print(
-            f"\n{dataset.name}: {dataset.outputs} outputs, {dataset.size} px, images: {sizes}\nepoch  train loss  val AUC  seconds"
-        )
+        print(f"\n{dataset.name}: {dataset.outputs} outputs, {dataset.size} px, images: {sizes}")
+        print("epoch  train loss  val AUC  seconds")
     mark = "  best so far" if report.best else ""
     print(
         f"{report.epoch:5}  {report.train_loss:10.4f}  {report.val_auc:7.4f}  {report.seconds:7.1f}{mark}",

@@ -62,6 +62,7 @@ class Source:
 
 
 def find_source(entry: str | DatasetConfig, size: int, root: Path, cache: Path, download: bool) -> Source:
+    """The source of an entry; touches no file. Raises UserError for an unknown name or a size it lacks."""
     if isinstance(entry, DatasetConfig):
         return _own_source(entry)
     if entry in DEMO_NAMES:

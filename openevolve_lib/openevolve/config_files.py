@@ -114,7 +114,7 @@ def _plain(value: Any, source: str, place: tuple[str, ...] = ()) -> Any:
         return {str(key): _plain(item, source, (*place, str(key))) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item, source, (*place, str(number))) for number, item in enumerate(value)]
-    where = ": ".join(filter(None, (source, ".".join(place))))
+    where = ": ".join(filter(None, (source, _dotted(place))))
     if isinstance(value, str):
         return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match.group(1), where), value)
     if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
@@ -154,6 +154,11 @@ def _place(values: Any, fault: Mapping[str, Any]) -> Location:
     return tuple(place)
 
 
+def _dotted(place: Location) -> str:
+    """``a.b.0`` on one line, whatever the keys hold."""
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in place)
+
+
 def _is_inside(place: Location, outer: Location) -> bool:
     return len(place) > len(outer) and place[: len(outer)] == outer
 
@@ -161,7 +166,7 @@ def _is_inside(place: Location, outer: Location) -> bool:
 def _explain(model: type[BaseModel], place: Location, faults: Sequence[Mapping[str, Any]]) -> str:
     """Key, expected and found, in one line."""
     fault = faults[0]
-    where = ".".join(map(str, place))
+    where = _dotted(place)
     if fault["type"] == "extra_forbidden":
         return f"unknown key {where}; the nearest known one is {_nearest_key(model, place)}"
     if fault["type"] == "value_error":
