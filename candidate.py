@@ -18,7 +18,7 @@ and NumPy alone, and is forked from a process that has imported it.
 
 import math
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medevonet.channel import receive, send
-from medevonet.network import Program, ProgramError, blame
+from medevonet.faults import ProgramError, blame
+from medevonet.network import Program
 from medevonet.training import Recipe, Training
 
 _MESSAGE_CHARACTERS = 4000
@@ -37,7 +38,7 @@ Answer = tuple[dict[str, Any], NDArray[np.float32] | None]
 
 
 def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
-    """Serve one referee. ``argument`` is what ``referee.candidate_argument`` returns."""
+    """Serve one referee. ``argument`` is what ``medevonet.candidate_process.candidate_argument`` returns."""
     try:
         device = find_device(argument["device"])
     except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built with CUDA
@@ -60,7 +61,7 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is a GPU where there is one. Raises RuntimeError or AssertionError."""
+    """The device of that name; ``auto`` is a GPU if there is one. Raises RuntimeError or AssertionError."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.zeros((), device=name).device
@@ -76,7 +77,7 @@ def settle(device: torch.device, threads: int) -> None:
     torch.set_float32_matmul_precision("highest")
     # On a GPU several common layers have no deterministic backward pass.
     torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
-    # The fused path of nn.TransformerEncoder exists in evaluation alone, and hides its products from counting.
+    # Fused attention in evaluation mode alone: it hides its products from counting.
     torch.backends.mha.set_fastpath_enabled(False)
 
 
@@ -90,7 +91,7 @@ class Candidate:
 
     def answer(self, command: Mapping[str, Any]) -> Answer:
         """Do one command. Raises ProgramError."""
-        handlers = {
+        handlers: dict[str, Callable[..., Answer]] = {
             "load": self.load,
             "start": self.start,
             "epoch": self.epoch,
@@ -117,13 +118,12 @@ class Candidate:
     def start(self, dataset: str, seed: int) -> Answer:
         """Make a fresh network for a data set."""
         facts = self.argument["datasets"][dataset]
-        self.name, self.epochs_done = dataset, 0
-        self.images = {split: self._load(path) for split, path in facts["images"].items()}
-        with blame(f"{dataset}: making the network"):
+        self.images = {split: self._map(path) for split, path in facts["images"].items()}
+        with blame("the network"):
             self.training = Training(
                 self.program.network(facts["outputs"], seed),
                 self.images["train"],
-                self._load(facts["train_labels"]),
+                self._map(facts["train_labels"]),
                 facts["label_kind"],
                 facts["outputs"],
                 self.recipe,
@@ -134,23 +134,23 @@ class Candidate:
 
     def epoch(self) -> Answer:
         """Train for one epoch, then predict the validation split."""
-        self.epochs_done += 1
-        situation = f"{self.name}, epoch {self.epochs_done}"
-        with blame(f"{situation}: training"):
+        with blame("training"):
             loss = self.training.epoch()
         if not math.isfinite(loss):
-            raise ProgramError("diverged", f"{situation}: expected a finite training loss, found {loss}")
-        with blame(f"{situation}: predicting"):
+            raise ProgramError("diverged", f"expected a finite training loss, found {loss}")
+        with blame("predicting"):
             probabilities = self.training.predict(self.images["val"])
         return {"train_loss": loss}, probabilities.numpy()
 
     def keep(self) -> Answer:
-        with blame(f"{self.name}: keeping the weights"):
+        """Remember the weights as they are now."""
+        with blame("state_dict()"):
             self.training.keep()
         return {}, None
 
     def restore(self) -> Answer:
-        with blame(f"{self.name}: restoring the weights"):
+        """Go back to the weights of the last ``keep``."""
+        with blame("load_state_dict()"):
             self.training.restore()
         return {}, None
 
@@ -159,12 +159,12 @@ class Candidate:
     ) -> Answer:
         """Probabilities of a split, or of some of its samples in the order and batches asked for."""
         images = self.images[split]
-        with blame(f"{self.name}: predicting"):
-            if samples is not None:
-                images = images[torch.tensor(samples, device=self.device)]
+        if samples is not None:
+            images = images[torch.tensor(samples, device=self.device)]
+        with blame("predicting"):
             probabilities = self.training.predict(images, batch_size)
         return {}, probabilities.numpy()
 
-    def _load(self, path: str) -> Tensor:
+    def _map(self, path: str) -> Tensor:
         # Mapped copy-on-write: processes share the bytes, and a program that writes spoils only its own.
         return torch.from_numpy(np.load(path, mmap_mode="c")).to(self.device)

@@ -25,10 +25,10 @@ from medevonet.data_sources import (
     DEMO_NAMES,
     MEDMNIST_NAMES,
     DatasetConfig,
-    LabelKind,
     Source,
     find_source,
 )
+from medevonet.label_kind import LabelKind
 from openevolve.errors import UserError
 
 __all__ = [

@@ -1,7 +1,6 @@
 """What the engine calls for every program: swap this file, the seed and the prompt to solve another task."""
 
 from openevolve.evaluation_result import EvaluationResult
-
 from train import train_and_evaluate
 
 

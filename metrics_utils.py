@@ -48,7 +48,6 @@ from numpy.typing import NDArray
 
 from medevonet.auc_statistics import (
     Floats,
-    LabelKind,
     Labels,
     Probabilities,
     auc,
@@ -56,8 +55,9 @@ from medevonet.auc_statistics import (
     check_cases,
     percentile_interval,
 )
-from openevolve.errors import UserError
+from medevonet.label_kind import LabelKind
 from medevonet.paired_tests import PairedDifference, paired_difference, report, table
+from openevolve.errors import UserError
 
 Split = Literal["val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -45,6 +45,7 @@ DEMO_RUN_OVERRIDES = (
     *DEMO_OVERRIDES,
     "proposer=offline",
     "deterministic=true",
+    "proposals_ahead=2",  # so that no slot waits for the commit of a slower neighbour
     "max_iterations=24",
     "database.num_islands=1",
     "evaluator.parallel_evaluations=2",
@@ -104,7 +105,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
 def _preset(options: argparse.Namespace) -> tuple[str, ...]:
     if options.demo:
         return DEMO_RUN_OVERRIDES
-    return ("proposer=offline", "proposals_ahead=0") if options.offline else ()
+    return ("proposer=offline",) if options.offline else ()
 
 
 def choose_proposer(config: Config) -> tuple[str, Proposer]:

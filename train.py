@@ -8,25 +8,18 @@ import argparse
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
 from dataloader import Dataset, load_datasets
-from medevonet.referee import (
-    Candidate,
-    DatasetRun,
-    EpochReport,
-    Network,
-    OnEpoch,
-    candidate_argument,
-    train_dataset,
-)
+from medevonet.candidate_process import Candidate, Network, candidate_argument
+from medevonet.referee import DatasetRun, EpochReport, OnEpoch, train_dataset
 from metrics_utils import SPLITS, bootstrap_statistics, write_artifact
 from openevolve.cli import guard
 from openevolve.config_files import check
@@ -120,11 +113,14 @@ def evaluate_program(
     """
     start = time.monotonic()
     limits = limits or Limits()
+    deadline = None if limits.seconds is None else start + limits.seconds
     source = _read(program)
-    threads = task.threads or len(os.sched_getaffinity(0))
-    task = task.model_copy(update={"threads": threads})
+    task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
     datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
-    with _starter(launcher) as starter, tempfile.TemporaryDirectory(prefix="candidate-") as folder:
+    with (
+        _starter(launcher) as (starter, parent),
+        TemporaryDirectory(prefix="candidate-", dir=parent, ignore_cleanup_errors=True) as folder,
+    ):
         copy = Path(folder) / "program.py"
         copy.write_bytes(source)
         request = Request(
@@ -134,27 +130,21 @@ def evaluate_program(
             environment={name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ},
             memory_limit_mb=limits.memory_mb,
         )
-        deadline = None if limits.seconds is None else start + limits.seconds
         with Candidate(starter, request, deadline) as candidate:
+            network = candidate.load()
             runs = tuple(train_dataset(candidate, dataset, task, on_epoch or _ignore) for dataset in datasets)
-            network = candidate.network
     predictions = {run.dataset.name: run.predictions for run in runs}
     statistics = bootstrap_statistics(predictions, task.seed, task.bootstrap_replicates)
     seconds = time.monotonic() - start
     record = {
         "status": "ok",
         "program": source.decode(errors="replace"),
-        "params": network.params,
-        "multiply_adds": network.multiply_adds,
+        **asdict(network),
         "datasets": {
             run.dataset.name: run.to_json() | statistics["datasets"][run.dataset.name] for run in runs
         },
         "mean": statistics["mean"],
         "task": task.model_dump(mode="json"),
-        "head": network.head,
-        "memory_format": network.memory_format,
-        "device": network.device,
-        "torch": network.torch,
         "seconds": seconds,
     }
     path = write_artifact(artifacts, _uuid_of(program), record, predictions)
@@ -171,14 +161,16 @@ def _read(program: Path) -> bytes:
 
 
 @contextmanager
-def _starter(launcher: Launcher | None) -> Iterator[Launcher]:
-    """What starts the candidate: the one given, the run's, or a fork server for this evaluation alone."""
-    inherited = launcher or Launcher.inherited()
-    if inherited is not None:
-        yield inherited
-        return
-    with ForkServer(["candidate"]) as server:
-        yield server
+def _starter(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | None]]:
+    """What starts the candidate, and where its folder goes so that it never outlives this process."""
+    if launcher is not None:
+        yield launcher, None
+    elif inherited := Launcher.inherited():
+        with inherited:
+            yield inherited, Path.cwd()  # the run removes it with the evaluation
+    else:
+        with ForkServer(["candidate"]) as server:
+            yield server, server.scratch
 
 
 def _uuid_of(program: Path) -> str:

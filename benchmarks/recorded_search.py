@@ -2,9 +2,10 @@
 
     uv run python benchmarks/recorded_search.py REPLIES [--azure] [--iterations N] [-- OPTIONS]
 
-OPTIONS are those of run_evolution.py. REPLIES is a folder with ``good/``: replies of a language model, each with a full program. They are
-served in their order by an HTTP server that speaks the API of OpenAI and of Azure OpenAI; the search
-runs as a user would run it, with all that it prints. Example, on two real data sets at 28 px:
+OPTIONS are those of run_evolution.py. REPLIES is a folder with ``good/``: replies of a language model,
+each with a full program. They are served in their order by an HTTP server that speaks the API of OpenAI
+and of Azure OpenAI; the search runs as a user would run it, with all that it prints. On two real data
+sets at 28 px, for example:
 
     MEDMNIST_ROOT=... uv run python benchmarks/recorded_search.py REPLIES --iterations 27 -- \\
         --set 'task.datasets=[breastmnist, pneumoniamnist]' --set task.size=28

@@ -25,13 +25,12 @@ Sources:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-LabelKind = Literal["binary", "multi-class", "multi-label"]
-LABEL_KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
+from medevonet.label_kind import LABEL_KINDS, LabelKind
 
 Probabilities = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]

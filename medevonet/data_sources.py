@@ -13,15 +13,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field
 
 from medevonet import demo_data
+from medevonet.label_kind import LabelKind
 from openevolve.errors import UserError
-
-LabelKind = Literal["binary", "multi-class", "multi-label"]
 
 MEDMNIST_NAMES = ("breastmnist", "pneumoniamnist", "octmnist", "dermamnist", "chestmnist")
 MEDMNIST_SIZES = (28, 64, 128, 224)

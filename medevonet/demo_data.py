@@ -7,13 +7,11 @@ texture everywhere and pools it scores higher than one that learns each position
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from medevonet.data_sources import LabelKind
+from medevonet.label_kind import LabelKind
 
 SEED = 20260512
 COUNTS = {"train": 320, "val": 180, "test": 200}
@@ -28,7 +26,7 @@ class StandIn:
     """
 
     channels: int
-    label_kind: "LabelKind"
+    label_kind: LabelKind
     shares: tuple[float, ...]
     frequencies: tuple[float, ...]
     contrast: float

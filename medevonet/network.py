@@ -5,9 +5,7 @@ Runs beside untrusted code, in the candidate process; needs PyTorch and NumPy al
 
 import inspect
 import random
-import re
 import sys
-import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,56 +20,11 @@ import torch.utils.deterministic
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from medevonet.faults import ProgramError, blame, check_finite, check_logits
+
 MODULE_NAME = "program"
 DEFAULT_CLASSES = 7  # of a network counted as it stands; every data set swaps the output layer
-
-# What PyTorch and Python say when sizes do not fit: such an error is a matter of shapes, any other a crash.
-_SHAPE_WORDS = re.compile(r"shape|size|dimension|channel|elements|unpack|subscript|mat1", re.IGNORECASE)
 _NOT_CHANNELS_LAST = "view size is not compatible"
-
-
-class ProgramError(Exception):
-    """The program is at fault; ``kind`` is one of the engine's failure kinds."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-@contextmanager
-def blame(situation: str) -> Iterator[None]:
-    """Turn any exception of the program's code into a ProgramError that says what was being done."""
-    try:
-        yield
-    except ProgramError:
-        raise
-    except Exception as error:
-        traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
-        text = "".join(traceback.format_exception_only(error)).strip()
-        raise ProgramError(_kind_of(error), f"{situation}: {text}") from error
-
-
-def _kind_of(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
-        return "out_of_memory"
-    if isinstance(error, (ImportError, SyntaxError)):
-        return "import_error"
-    if isinstance(error, (RuntimeError, ValueError, IndexError)) and _SHAPE_WORDS.search(text):
-        return "wrong_shape"
-    return "crashed"
-
-
-def check_logits(output: object, shape: tuple[int, int]) -> Tensor:
-    """``output`` if it is a floating-point tensor of that shape. Raises ProgramError."""
-    if isinstance(output, Tensor) and output.shape == shape and output.is_floating_point():
-        return output
-    found = f"a {type(output).__name__}"
-    if isinstance(output, Tensor):
-        found = f"a tensor of shape {tuple(output.shape)} and type {output.dtype}"
-    elif isinstance(output, (tuple, list)):
-        found += f" of {len(output)}"
-    raise ProgramError("wrong_shape", f"expected logits as one float tensor of shape {shape}, found {found}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +33,7 @@ class Inspection:
 
     params: int  # numbers in all parameters of ``create_model()`` as it stands
     multiply_adds: int  # of one image, forward, in matrix products and convolutions
-    head: str  # name of the output layer that each data set swaps
+    head: str  # name of the output layer, which each data set swaps
     memory_format: torch.memory_format
 
 
@@ -91,44 +44,46 @@ class Program:
         """Import the program. Raises ProgramError."""
         self.size = size
         self.device = device
-        self.memory_format = torch.channels_last  # 8 to 35% faster than the contiguous format
-        self._create_model = _load(path)
+        self.memory_format = torch.channels_last  # faster than the contiguous format, on CPUs and GPUs
+        self._create_model = load(path)
 
     def inspect(self, outputs: Iterable[int]) -> Inspection:
         """Check the network, in both modes and with each number of outputs, and count it.
 
         Raises ProgramError.
         """
+        outputs = sorted(set(outputs))
         try:
             return self._inspect(outputs)
         except ProgramError as error:
             if _NOT_CHANNELS_LAST not in str(error):
                 raise
-        # ``x.view(...)`` on feature maps is common and right, but only where channels are not last
+        # ``x.view(...)`` of feature maps is common, and right where channels are not last
         self.memory_format = torch.contiguous_format
         return self._inspect(outputs)
 
     def network(self, outputs: int, seed: int) -> nn.Module:
         """A fresh network with ``outputs`` logits. Raises ProgramError."""
         network = self._create(seed)
-        swap(network, self._head(network)[0], outputs)
+        swap(network, self._forward(network)[0], outputs)
         arrange(network, self.memory_format)
         return network
 
-    def _inspect(self, outputs: Iterable[int]) -> Inspection:
+    def _inspect(self, outputs: list[int]) -> Inspection:
         network = self._create(seed=0)
-        head, logits = self._head(network)
+        head, logits = self._forward(network)
+        check_finite(logits)
+        if self.device.type == "cpu" and any(map(_breaks_channels_last, network.modules())):
+            self.memory_format = torch.contiguous_format
         with blame("counting"):
-            params = sum(p.numel() for p in network.parameters())
+            params = sum(parameter.numel() for parameter in network.parameters())
             multiply_adds = self._count(network)
         name = _name(network, head)
-        if not torch.isfinite(logits).all():
-            raise ProgramError("diverged", "before any training: the logits hold NaN or infinity")
         arrange(network, self.memory_format)
-        for count in sorted(set(outputs)):
+        for count in outputs:
             head = swap(network, head, count)
             for training in (False, True):
-                self._check(network.train(training), name, head)
+                self._check(network.train(training), head)
         return Inspection(params, multiply_adds, name, self.memory_format)
 
     def _create(self, seed: int) -> nn.Module:
@@ -139,58 +94,81 @@ class Program:
                 found = f"a {type(network).__name__}"
                 if isinstance(network, tuple):
                     found += f" ({', '.join(type(part).__name__ for part in network)})"
-                raise ProgramError("wrong_shape", f"expected an nn.Module from create_model(), found {found}")
+                raise ProgramError("wrong_shape", f"expected an nn.Module, found {found}")
             return network.to(self.device)
 
-    def _head(self, network: nn.Module) -> tuple[nn.Linear, Tensor]:
-        """The last ``nn.Linear`` of one forward pass, and the output; gives lazy layers their shapes."""
-        images = self._images(1)
+    def _forward(self, network: nn.Module) -> tuple[nn.Linear, Tensor]:
+        """The last ``nn.Linear`` that one forward pass calls, and the logits (1, its outputs).
+
+        Gives lazy layers their shapes.
+        """
+        image = self._images(1)
         called: list[nn.Linear] = []
         hooks = [
             layer.register_forward_hook(lambda layer, *_: called.append(layer))
             for layer in network.modules()
             if isinstance(layer, nn.Linear)
         ]
-        situation = f"evaluation mode, images {tuple(images.shape)}"
+        situation = f"evaluation mode, images {tuple(image.shape)}"
         with torch.no_grad(), _unset_memory_is_nan(), blame(situation):
-            output = network.eval()(images)
+            output = network.eval()(image)
         for hook in hooks:
             hook.remove()
         if not called:
             raise ProgramError(
                 "wrong_shape",
-                "expected a network that ends in an nn.Linear, which is swapped for each data set; "
-                "forward called none (a functional or convolutional head cannot be swapped)",
+                "expected a network that ends in an nn.Linear, which is swapped for each data set; forward "
+                "called none (a head of another kind, or F.linear, cannot be swapped)",
             )
-        return called[-1], output
+        head = called[-1]
+        with blame(f"{situation}, {_describe(network, head)}"):
+            return head, check_logits(output, (1, head.out_features))
 
-    def _check(self, network: nn.Module, name: str, head: nn.Linear) -> None:
+    def _check(self, network: nn.Module, head: nn.Linear) -> None:
         images = self._images(2)
-        situation = (
-            f"{'training' if network.training else 'evaluation'} mode, images {tuple(images.shape)}, "
-            f"{name} (the last nn.Linear in forward order) with {head.out_features} outputs"
-        )
-        with blame(situation):
-            output = network(images)
-        try:
-            logits = check_logits(output, (len(images), head.out_features))
-        except ProgramError as error:
-            raise ProgramError(error.kind, f"{situation}: {error}") from None
-        if not torch.isfinite(logits).all():
-            raise ProgramError(
-                "diverged", f"{situation}: the logits hold NaN or infinity before any training"
-            )
+        mode = "training" if network.training else "evaluation"
+        with blame(f"{mode} mode, images {tuple(images.shape)}, {_describe(network, head)}"):
+            check_finite(check_logits(network(images), (len(images), head.out_features)))
 
     def _count(self, network: nn.Module) -> int:
         """Multiply-adds of one image; with gradients on, or fused kernels would hide their products."""
-        with torch.enable_grad(), FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False) as counter:
             network(self._images(1))
-        return counter.get_total_flops() // 2
+        return int(counter.get_total_flops()) // 2
 
     def _images(self, count: int) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         images = torch.rand((count, 3, self.size, self.size), generator=generator) * 2 - 1
         return images.to(self.device, memory_format=self.memory_format)
+
+
+def load(path: Path) -> Callable[[], object]:
+    """Import the file as module ``program``; its ``create_model``, ready to be called without arguments.
+
+    The code is compiled under the file's bare name, so that messages do not depend on where it lies.
+    Raises ProgramError.
+    """
+    module = types.ModuleType(MODULE_NAME)
+    module.__file__ = path.name
+    sys.modules[MODULE_NAME] = module  # where dataclasses and pickle look for a class's module
+    with blame("import", kind="import_error"):
+        exec(compile(path.read_bytes(), path.name, "exec"), module.__dict__)
+    create_model = getattr(module, "create_model", None)
+    if not callable(create_model):
+        raise ProgramError(
+            "import_error", "expected a function create_model() that returns an nn.Module, found none"
+        )
+    signature = inspect.signature(create_model)
+    choices: tuple[dict[str, Any], ...] = ({}, {"num_classes": DEFAULT_CLASSES})
+    for arguments in choices:
+        try:
+            signature.bind(**arguments)
+        except TypeError:
+            continue
+        return partial(create_model, **arguments)
+    raise ProgramError(
+        "import_error", f"expected create_model() or create_model(num_classes), found create_model{signature}"
+    )
 
 
 def swap(network: nn.Module, head: nn.Linear, outputs: int) -> nn.Linear:
@@ -204,58 +182,41 @@ def swap(network: nn.Module, head: nn.Linear, outputs: int) -> nn.Linear:
 
 
 def arrange(network: nn.Module, memory_format: torch.memory_format) -> None:
-    """Store the weights of convolutions in that format; unlike ``Module.to``, whatever other shapes there are."""
+    """Store the weights of 2D convolutions in that format (``Module.to`` refuses networks with 3D ones)."""
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=memory_format)
 
 
-def seed_everything(seed: int) -> None:
-    """Seed every generator a network may draw from; ``seed`` is below 2**32."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+def _name(network: nn.Module, layer: nn.Module) -> str:
+    names: dict[nn.Module, str] = {module: name for name, module in network.named_modules()}
+    return names[layer]
 
 
-def _load(path: Path) -> Callable[[], object]:
-    """Import the file as module ``program`` and return its ``create_model``, to be called without arguments.
+def _describe(network: nn.Module, head: nn.Linear) -> str:
+    name = _name(network, head)
+    return f"{name!r} (the last nn.Linear in forward order) with {head.out_features} outputs"
 
-    The code is compiled under the file's bare name, so that messages do not depend on where it lies.
+
+def _breaks_channels_last(layer: nn.Module) -> bool:
+    """Whether oneDNN would write out of bounds in this layer's backward pass with channels last.
+
+    Seen with PyTorch 2.15 on AVX2 for strided 1x1 convolutions of 2 to 7 channels: heap corruption, then
+    SIGSEGV or SIGABRT. 16 is the number of floats in a register of AVX-512.
     """
-    module = types.ModuleType(MODULE_NAME)
-    module.__file__ = path.name
-    sys.modules[MODULE_NAME] = module  # where dataclasses and pickle look for a class's module
-    try:
-        with blame("import"):
-            exec(compile(path.read_bytes(), path.name, "exec"), module.__dict__)
-    except ProgramError as error:
-        raise ProgramError(
-            "out_of_memory" if error.kind == "out_of_memory" else "import_error", str(error)
-        ) from error
-    create_model = getattr(module, "create_model", None)
-    if not callable(create_model):
-        raise ProgramError(
-            "import_error", "expected a function create_model() that returns an nn.Module, found none"
-        )
-    return _without_arguments(create_model)
-
-
-def _without_arguments(create_model: Callable[..., object]) -> Callable[[], object]:
-    signature = inspect.signature(create_model)
-    keywords: tuple[dict[str, Any], ...] = ({}, {"num_classes": DEFAULT_CLASSES})
-    for arguments in keywords:
-        try:
-            signature.bind(**arguments)
-        except TypeError:
-            continue
-        return partial(create_model, **arguments)
-    raise ProgramError(
-        "import_error", f"expected create_model() or create_model(num_classes), found create_model{signature}"
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+        and layer.in_channels // layer.groups < 16
     )
 
 
-def _name(network: nn.Module, layer: nn.Module) -> str:
-    return next(name for name, module in network.named_modules() if module is layer)
+def seed_everything(seed: int) -> None:
+    """Seed every generator that a network may draw from; ``seed`` is below 2**32."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ import numpy as np
 
 from medevonet.auc_statistics import (
     Floats,
-    LabelKind,
     Labels,
     Probabilities,
     auc,
@@ -23,6 +22,7 @@ from medevonet.auc_statistics import (
     delong_influence,
     percentile_interval,
 )
+from medevonet.label_kind import LabelKind
 
 
 @dataclass(frozen=True)

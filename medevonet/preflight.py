@@ -11,10 +11,10 @@ import numpy as np
 
 from azure_llm import choose_provider
 from dataloader import Dataset, DatasetConfig
+from medevonet.candidate_process import Candidate, candidate_argument
 from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
-from medevonet.referee import Candidate, candidate_argument
 from openevolve.config import Config, ModelConfig, Price
 from openevolve.display import duration
 from openevolve.errors import UserError

@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from medevonet.paired_tests import table
+from metrics_utils import compare, load_predictions
 from openevolve.program import Elite
 from openevolve.run import Result
-
-from metrics_utils import compare, load_predictions
-from medevonet.paired_tests import table
 
 _REPLICATES = 2000
 
@@ -26,6 +25,7 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
         parts.append(_datasets_table(seed_record, best_record))
         if best.id != initial.id:
             parts.append(_paired_tests(folder, initial, best))
+    usage = result.history.usage
     lines = [
         "---",
         f"status: {result.reason}",
@@ -36,8 +36,8 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
         f"best_mean_val_auc: {best.metrics['mean_val_auc']:.4f}",
         f"seed_params: {initial.metrics['param_count']:.0f}",
         f"best_params: {best.metrics['param_count']:.0f}",
-        f"tokens: {result.history.usage.tokens}",
-        f"cost_dollars: {'unknown' if result.history.usage.cost is None else f'{result.history.usage.cost:.4f}'}",
+        f"tokens: {usage.tokens}",
+        f"cost_dollars: {'unknown' if usage.cost is None else f'{usage.cost:.4f}'}",
         f"seconds: {result.history.elapsed:.1f}",
         f"run: {run}",
         f"best_program: {run / 'openevolve' / 'best' / 'best_program.py'}",

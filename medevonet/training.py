@@ -13,7 +13,7 @@ import torch._dynamo  # optimizers import it when first made (seconds): pay once
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from medevonet.network import check_logits
+from medevonet.faults import check_logits
 
 LabelKind = Literal["binary", "multi-class", "multi-label"]
 

@@ -1,10 +1,14 @@
 """Fixtures that find real data and recorded replies, or skip with the reason."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from openevolve.isolation import ForkServer
+from tests.tiny_task import TinyTask
 
 # Machines that run tests are shared: a slow example is no failure.
 settings.register_profile("shared", deadline=None)
@@ -34,3 +38,10 @@ def replies_dir() -> Path:
             "recorded replies not found: set MEDEVONET_REPLIES to a folder that holds good/ and messy/"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyTask]:
+    """Evaluations on tiny data sets, through one fork server (which takes seconds to import PyTorch)."""
+    with ForkServer(["candidate"]) as server:
+        yield TinyTask(tmp_path_factory.mktemp("tiny"), server)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medevonet.auc_statistics import LabelKind
+from medevonet.label_kind import LabelKind
 from metrics_utils import DatasetPredictions, SplitPredictions, write_artifact
 
 

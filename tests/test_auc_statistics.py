@@ -15,9 +15,7 @@ from medmnist.evaluator import getAUC
 from sklearn.metrics import roc_auc_score
 
 from medevonet.auc_statistics import (
-    LABEL_KINDS,
     Floats,
-    LabelKind,
     Labels,
     Probabilities,
     auc,
@@ -27,6 +25,7 @@ from medevonet.auc_statistics import (
     percentile_interval,
     resample,
 )
+from medevonet.label_kind import LABEL_KINDS, LabelKind
 
 MEDMNIST_TASKS = {
     "binary": "binary-class",

@@ -52,9 +52,7 @@ def test_each_cell_holds_the_best_program_ever_added_to_it(
         cell = database.cell(elite)
         if cell not in best_of or rank(elite) < rank(best_of[cell]):
             best_of[cell] = elite
-    assert database.islands[0].cells == {
-        cell: elite.id for cell, elite in best_of.items()
-    }
+    assert database.islands[0].cells == {cell: elite.id for cell, elite in best_of.items()}
     assert database.best()[0] == min(elites, key=rank)
 
 

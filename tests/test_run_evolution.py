@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from openevolve.journal import Event, read_journal
-from tests.llm_server import Reply, ReplyServer, Status
+from tests.llm_server import Behaviour, Reply, ReplyServer, Status
 
 PROJECT = Path(__file__).resolve().parent.parent
 SMALL = ("--set", "task.datasets=[demo-breastmnist, demo-dermamnist]", "--set", "task.epochs=1")
@@ -165,13 +165,9 @@ def create_model(num_classes=7):
 
 @pytest.mark.parametrize("provider", ["openai", "azure"])
 def test_a_language_model_writes_programs(provider: str, cache: Path, tmp_path: Path) -> None:
-    replies = [
-        Reply(REPLY.format(width=8)),
-        Reply("No code today."),
-        Reply(REPLY.format(width=16)),
-        Status(500),
-    ]
-    with ReplyServer([*replies, Reply(REPLY.format(width=24))]) as server:
+    programs = [Reply(REPLY.format(width=width)) for width in (8, 16, 24)]
+    script: list[Behaviour] = [programs[0], Reply("No code today."), programs[1], Status(500), programs[2]]
+    with ReplyServer(script) as server:
         keys = {"OPENAI_API_KEY": "sk-planted-key"}
         if provider == "azure":
             keys |= {"AZURE_OPENAI_API_KEY": "sk-planted-key", "AZURE_OPENAI_ENDPOINT": server.endpoint}

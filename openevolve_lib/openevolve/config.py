@@ -194,7 +194,7 @@ class Config(Section):
     random_seed: Annotated[int, Field(ge=0)] = 42
     deterministic: bool = False  # commit results in iteration order: equal seeds, equal run
     proposer: Literal["llm", "offline"] = "llm"
-    proposals_ahead: Annotated[int, Field(ge=0)] = 1  # written while every evaluation slot is busy
+    proposals_ahead: Annotated[int, Field(ge=0)] = 1  # iterations under way beside one for each slot
     diff_based_evolution: bool = True
     max_code_length: Annotated[int, Field(ge=1)] = 10_000
     language: Annotated[str, StringConstraints(to_lower=True)] = "python"

@@ -3,13 +3,15 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openevolve.config import EvaluatorConfig
+from openevolve.errors import UserError
 from openevolve.isolation import Child, Exit, ForkServer, Request, clean_environment
 from openevolve.isolation.client import parse_exit
 from openevolve.program import FailureKind, Outcome, Program
@@ -80,33 +82,50 @@ class LocalExecutor:
             self._free.put_nowait(slot)
 
     async def _attempt(self, program: Program, slot: int) -> Outcome:
+        for _ in range(2):  # the first loss of the server may be another program's doing
+            if self._server.ended():
+                self._server.close()
+                self._server = self._new_server()
+            with suppress(ConnectionError):
+                return await self._run(program, slot)
+        text = "expected a result, found the fork server ended twice while the program ran"
+        return Outcome(program.id, failure=FailureKind.CRASHED, message=text)
+
+    async def _run(self, program: Program, slot: int) -> Outcome:
+        """One evaluation in a folder of its own. Raises ConnectionError where the fork server is gone."""
         clock = asyncio.get_running_loop().time
         start = clock()
-        try:
-            child, request = self._start(program, slot)
-        except ConnectionError:  # something killed the server: a new one takes its place
-            self._server.close()
-            self._server = self._new_server()
-            child, request = self._start(program, slot)
-        try:
-            with child:
+        with self._folder(program) as folder:
+            request = self._request(program, folder, slot)
+            with self._server.start(request) as child:
                 report = await self._report(child)
             if report.failure and not report.output_tail:
                 report.output_tail = _tail(request.output)
-        finally:
-            shutil.rmtree(request.directory, ignore_errors=True)
         return Outcome(program.id, seconds=clock() - start, device=self._device(slot), **report.model_dump())
 
-    def _start(self, program: Program, slot: int) -> tuple[Child, Request]:
-        """Begin an evaluation in a folder of its own. Raises ConnectionError."""
+    @contextmanager
+    def _folder(self, program: Program) -> Iterator[Path]:
         try:
             folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._server.scratch))
         except FileNotFoundError as error:
             raise ConnectionError("the fork server is gone, and its scratch folder with it") from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _request(self, program: Program, folder: Path, slot: int) -> Request:
+        """Write the program into the folder; what is to be started there. Raises UserError."""
         path = folder / f"{program.id}{self._suffix}"
-        path.write_text(program.code, encoding="utf-8")
+        try:
+            path.write_text(program.code, encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"{folder}: expected room for a program, found: {error.strerror}. "
+                "Free some space, or set TMPDIR to another folder, and resume."
+            ) from None
         config, device = self._config, self._device(slot)
-        request = Request(
+        return Request(
             target="openevolve.evaluation:main",
             argument={
                 "evaluator": str(self._evaluator.resolve()),
@@ -118,7 +137,6 @@ class LocalExecutor:
             memory_limit_mb=config.memory_limit_mb,
             may_start=True,
         )
-        return self._server.start(request), request
 
     def _device(self, slot: int) -> str:
         devices = self._config.devices

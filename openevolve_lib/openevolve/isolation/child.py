@@ -36,9 +36,11 @@ def run(
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)  # no exit handler of the server's may run here
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)  # no exit handler of the server's may run here
 
 
 def _leave_the_server(server_pid: int) -> None:

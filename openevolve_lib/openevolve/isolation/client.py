@@ -85,7 +85,7 @@ class Child:
             pass  # the server has already reported the exit and closed its end
 
     def wait(self, timeout: float | None = None) -> Exit:
-        """Block until the process has ended. Raises TimeoutError."""
+        """Block until the process has ended. Raises TimeoutError, or ConnectionError (``parse_exit``)."""
         self.lifeline.settimeout(timeout)
         return parse_exit(self.lifeline.recv(_MESSAGE_BYTES))
 
@@ -101,9 +101,9 @@ class Child:
 
 
 def parse_exit(message: bytes) -> Exit:
-    """Read the server's last message on a lifeline; an empty one means that the server is gone."""
+    """Read the server's last message on a lifeline. Raises ConnectionError where it is gone."""
     if not message:
-        return Exit(-9, "the fork server ended")
+        raise ConnectionError("the fork server ended before the process did")
     report = json.loads(message)
     return Exit(report["exit"], report["reason"])
 
@@ -185,6 +185,10 @@ class ForkServer(Launcher):
         if greeting != b"ready":
             self.close()
             raise UserError(f"evaluator.preload: {greeting.decode() or 'the fork server did not start'}")
+
+    def ended(self) -> bool:
+        """Whether the server's process is gone."""
+        return self._process.poll() is not None
 
     def close(self) -> None:
         """End the server and with it every child; the scratch folder goes too."""

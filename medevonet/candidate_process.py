@@ -1,0 +1,231 @@
+"""A candidate process as the referee sees it: commands in, checked answers out.
+
+What comes over the channel is whatever an untrusted program chose to send. Every answer is bounded
+and checked here, and whatever goes wrong becomes one EvaluationFailed with the failure's kind.
+"""
+
+import math
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataloader import Dataset
+from medevonet.channel import ProtocolError, receive, send
+from openevolve.errors import UserError
+from openevolve.evaluation_result import EvaluationFailed
+from openevolve.isolation import Launcher, Request
+from openevolve.program import FailureKind
+from run_utils import TaskConfig
+
+Floats = NDArray[np.float32]
+
+_TAIL_BYTES = 4096
+_MESSAGE_CHARACTERS = 4000
+_EXIT_SECONDS = 10  # from the end of a channel to the end of its process
+_ROUNDING = 1e-4  # of a sum of float32 probabilities
+# What a candidate may report of itself; the other kinds are found out, not told.
+_REPORTED = {"import_error", "wrong_shape", "diverged", "out_of_memory", "crashed"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a candidate says of its network and of what it runs on."""
+
+    params: int
+    multiply_adds: int  # of one image
+    head: str  # name of the output layer that is swapped
+    memory_format: str
+    device: str
+    torch: str  # version
+
+
+def candidate_argument(program: Path, task: TaskConfig, datasets: Sequence[Dataset]) -> dict[str, Any]:
+    """All that a candidate is told: no path of a validation or test label is in it."""
+    recipe = ("epochs", "batch_size", "max_lr", "weight_decay", "precision")
+    return {
+        "program": str(program),
+        "size": task.size,
+        "device": task.device,
+        "threads": task.threads,
+        "recipe": {name: getattr(task, name) for name in recipe},
+        "datasets": {
+            dataset.name: {
+                "label_kind": dataset.label_kind,
+                "outputs": dataset.outputs,
+                "images": {split: str(path) for split, path in dataset.images.items()},
+                "train_labels": str(dataset.labels["train"]),
+            }
+            for dataset in datasets
+        },
+    }
+
+
+class Candidate:
+    """A candidate process. Its methods raise EvaluationFailed for whatever goes wrong in it."""
+
+    def __init__(self, launcher: Launcher, request: Request, deadline: float | None) -> None:
+        """Start the process; ``deadline`` is a time of ``time.monotonic``."""
+        self._device = request.argument["device"]
+        self._deadline = deadline
+        self._doing = "starting"
+        self._child = launcher.start(request)
+        self._output = request.output.open("rb")  # now: later a program may have put something else there
+
+    def load(self) -> Network:
+        """Load the program and check its network.
+
+        Raises:
+            UserError: there is no such device.
+        """
+        greeting, _ = self._receive(0)
+        if "device_error" in greeting:
+            raise UserError(
+                f"task.device: expected auto, cpu or a GPU such as cuda:0, found {self._device!r}: "
+                f"{greeting['device_error']}"
+            )
+        facts, _ = self._ask("load", "loading the program")
+        return Network(
+            params=self._count(facts, "params"),
+            multiply_adds=self._count(facts, "multiply_adds"),
+            head=str(facts.get("head")),
+            memory_format=str(facts.get("memory_format")),
+            device=str(greeting.get("device")),
+            torch=str(greeting.get("torch")),
+        )
+
+    def start(self, dataset: Dataset, seed: int) -> None:
+        """Make a fresh network for a data set; what is asked from now on is about it."""
+        self._dataset = dataset
+        self._epochs = 0
+        self._ask("start", f"{dataset.name}: making the network", dataset=dataset.name, seed=seed)
+
+    def epoch(self) -> tuple[float, Floats]:
+        """Train for an epoch: the mean training loss, and the validation split's probabilities (N, C)."""
+        self._epochs += 1
+        rows = self._dataset.count("val")
+        header, numbers = self._ask("epoch", f"{self._dataset.name}: epoch {self._epochs}", rows)
+        loss = header.get("train_loss")
+        if not isinstance(loss, float) or not math.isfinite(loss):
+            raise self.failure(FailureKind.DIVERGED, f"expected a finite training loss, found {loss!r}")
+        return loss, self._probabilities(numbers, rows)
+
+    def keep(self) -> None:
+        """Let it remember the weights as they are now."""
+        self._ask("keep", f"{self._dataset.name}: keeping the weights")
+
+    def restore(self) -> None:
+        """Let it go back to the weights of the last ``keep``."""
+        self._ask("restore", f"{self._dataset.name}: restoring the weights")
+
+    def predict(
+        self, split: str, samples: Sequence[int] | None = None, batch_size: int | None = None
+    ) -> Floats:
+        """Probabilities (N, C) of a split, or of some samples in the order and batches asked for."""
+        rows = self._dataset.count(split) if samples is None else len(samples)
+        situation = f"{self._dataset.name}: predicting {split}"
+        fields = {"split": split, "samples": samples, "batch_size": batch_size}
+        return self._probabilities(self._ask("predict", situation, rows, **fields)[1], rows)
+
+    def failure(self, kind: FailureKind | str, message: str) -> EvaluationFailed:
+        """A failure in what is being done now, with the last that the process printed."""
+        size = os.fstat(self._output.fileno()).st_size
+        self._output.seek(max(0, size - _TAIL_BYTES))
+        tail = self._output.read(_TAIL_BYTES).decode("utf-8", "replace")
+        return EvaluationFailed(kind, f"{self._doing}: {message}", tail)
+
+    def close(self) -> None:
+        """End the process and all that it started."""
+        self._child.kill()
+        with suppress(TimeoutError):
+            self._child.wait(_EXIT_SECONDS)
+        self._child.close()
+        self._output.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(
+        self, command: str, situation: str, rows: int = 0, **fields: object
+    ) -> tuple[dict[str, Any], Floats]:
+        """The answer to a command: its header, and ``rows`` probabilities for each output."""
+        self._doing = situation
+        try:
+            send(self._child.channel, {"command": command, **fields})
+        except OSError:
+            raise self._ended() from None
+        floats = rows * self._dataset.outputs if rows else 0
+        header, numbers = self._receive(floats)
+        if len(numbers) != floats:
+            raise self.failure(FailureKind.FORBIDDEN, f"expected {floats} numbers in the answer, found none")
+        return header, numbers
+
+    def _receive(self, floats: int) -> tuple[dict[str, Any], Floats]:
+        try:
+            header, numbers = receive(self._child.channel, floats, self._deadline)
+        except EOFError:
+            raise self._ended() from None
+        except TimeoutError:
+            raise self.failure(
+                FailureKind.TIMEOUT, "expected an end within the time limit, found none"
+            ) from None
+        except ProtocolError as error:
+            raise self.failure(
+                FailureKind.FORBIDDEN,
+                f"{error}; a program must not write to descriptors that it has not opened",
+            ) from None
+        if "failure" in header:
+            reported = str(header["failure"])
+            kind = reported if reported in _REPORTED else FailureKind.CRASHED
+            raise self.failure(kind, str(header.get("message"))[:_MESSAGE_CHARACTERS])
+        return header, numbers
+
+    def _ended(self) -> EvaluationFailed:
+        """Why a candidate that closed its channel did so."""
+        try:
+            ended = self._child.wait(_EXIT_SECONDS)
+        except TimeoutError:
+            return self.failure(FailureKind.CRASHED, "expected an answer, found that it closed its channel")
+        if ended.reason == FailureKind.OUT_OF_MEMORY:
+            return self.failure(
+                FailureKind.OUT_OF_MEMORY, "expected resident memory below the limit, found more"
+            )
+        how = f"exit code {ended.code}"
+        if ended.code < 0:
+            how = f"signal {-ended.code} ({signal.strsignal(-ended.code)})"
+        return self.failure(FailureKind.CRASHED, f"expected an answer, found an end by {how}")
+
+    def _count(self, facts: dict[str, Any], name: str) -> int:
+        value = facts.get(name)
+        if type(value) is not int or not 0 < value < 2**53:
+            raise self.failure(
+                FailureKind.FORBIDDEN, f"expected {name} to be a whole number above 0, found {value!r}"
+            )
+        return value
+
+    def _probabilities(self, numbers: Floats, rows: int) -> Floats:
+        probabilities = numbers.reshape(rows, self._dataset.outputs)
+        if not np.isfinite(probabilities).all():
+            raise self.failure(FailureKind.DIVERGED, "expected probabilities, found NaN or infinity")
+        low, high = probabilities.min(), probabilities.max()
+        if low < 0 or high > 1 + _ROUNDING:
+            raise self.failure(
+                FailureKind.FORBIDDEN, f"expected probabilities from 0 to 1, found {low:g} to {high:g}"
+            )
+        sums = probabilities.sum(axis=1)
+        if self._dataset.label_kind != "multi-label" and np.abs(sums - 1).max() > _ROUNDING:
+            raise self.failure(
+                FailureKind.FORBIDDEN,
+                "expected probabilities that add up to 1 for each image, "
+                f"found sums from {sums.min():g} to {sums.max():g}",
+            )
+        return probabilities

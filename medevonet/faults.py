@@ -1,0 +1,73 @@
+"""What a program can do wrong in the candidate process, and how that is told.
+
+Runs beside untrusted code; needs PyTorch alone.
+"""
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+# What PyTorch and Python say where sizes do not fit: such an error is a matter of shapes, others are crashes.
+_SHAPE_WORDS = re.compile(r"shape|size|dimension|channel|elements|unpack|mat1", re.IGNORECASE)
+
+
+class ProgramError(Exception):
+    """The program is at fault; ``kind`` is one of the engine's failure kinds."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@contextmanager
+def blame(situation: str, kind: str | None = None) -> Iterator[None]:
+    """Turn an exception of the program's code into a ProgramError that says what was being done.
+
+    ``kind`` overrides what the exception is taken for, but never a lack of memory.
+    """
+    try:
+        yield
+    except ProgramError as error:
+        raise ProgramError(error.kind, f"{situation}: {error}") from error
+    except Exception as error:
+        traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
+        found = _kind_of(error)
+        text = "".join(traceback.format_exception_only(error)).strip()
+        if kind is not None and found != "out_of_memory":
+            found = kind
+        raise ProgramError(found, f"{situation}: {text}") from error
+
+
+def _kind_of(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
+        return "out_of_memory"
+    if isinstance(error, ImportError):
+        return "import_error"
+    if isinstance(error, (RuntimeError, ValueError, IndexError)) and _SHAPE_WORDS.search(text):
+        return "wrong_shape"
+    return "crashed"
+
+
+def check_logits(output: object, shape: tuple[int, int]) -> Tensor:
+    """``output`` if it is a floating-point tensor of that shape. Raises ProgramError."""
+    if isinstance(output, Tensor) and output.shape == shape and output.is_floating_point():
+        return output
+    found = f"a {type(output).__name__}"
+    if isinstance(output, Tensor):
+        found = f"a tensor of shape {tuple(output.shape)} and type {output.dtype}"
+    elif isinstance(output, (tuple, list)):
+        found += f" of {len(output)}"
+    raise ProgramError("wrong_shape", f"expected logits as one float tensor of shape {shape}, found {found}")
+
+
+def check_finite(logits: Tensor) -> None:
+    """Raises ProgramError where a network diverges before any training."""
+    if not torch.isfinite(logits).all():
+        raise ProgramError(
+            "diverged", "expected finite logits before any training, found NaN or infinity in them"
+        )
