@@ -76,7 +76,7 @@ def settle(device: torch.device, threads: int) -> None:
     torch.autograd.set_detect_anomaly(False)
     torch.set_float32_matmul_precision("highest")
     # On a GPU several common layers have no deterministic backward pass.
-    torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
+    torch.set_deterministic_debug_mode("warn" if device.type == "cpu" else "default")
     # Fused attention in evaluation mode alone: it hides its products from counting.
     torch.backends.mha.set_fastpath_enabled(False)
 

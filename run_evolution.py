@@ -41,6 +41,10 @@ from run_utils import (
 
 SEED_PROGRAM = PROJECT / "seed_program.py"
 
+ISOLATION = (
+    "a process for each program: own session, no keys, wall clock, memory limit; no walls around files"
+)
+
 DEMO_RUN_OVERRIDES = (
     *DEMO_OVERRIDES,
     "proposer=offline",
@@ -79,8 +83,10 @@ def _main(options: argparse.Namespace) -> int:
     run = plan.resumed or create_run()
     if plan.resumed is None:
         settings = public_settings(plan.config) | {"task": plan.task.model_dump(mode="json")}
-        write_run_info(run, settings, {"provider": provider, "isolation": "process"})
-    print(f"run: {run}\nproposals: {provider}", flush=True)
+        found = {"provider": provider, "device": device_found(plan.task), "isolation": ISOLATION}
+        write_run_info(run, settings, found)
+    print(f"run: {run}\nproposals: {provider}\ndevice: {device_found(plan.task)}", flush=True)
+    print(f"isolation: {ISOLATION}", flush=True)
     result = _evolve(plan, run, proposer)
     _report(run, result)
     return exit_code(result)
@@ -126,6 +132,15 @@ def choose_reviewer(config: Config) -> Reviewer:
         return NoReviewer()
     _, model = choose_provider(config.llm.reviewers(), os.environ)
     return LLMReviewer(model, config)
+
+
+def device_found(task: TaskConfig) -> str:
+    """What programs will be trained on, and aloud where that is a fallback."""
+    if task.device != "auto":
+        return task.device
+    if Path("/proc/driver/nvidia/gpus").exists():
+        return "the NVIDIA GPU of each slot"
+    return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"
 
 
 def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:

@@ -143,7 +143,7 @@ class Candidate:
     def close(self) -> None:
         """End the process and all that it started."""
         self._child.kill()
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, ConnectionError):  # the latter: its end has been reported before
             self._child.wait(_EXIT_SECONDS)
         self._child.close()
         self._output.close()

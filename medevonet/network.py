@@ -18,8 +18,8 @@ import numpy as np
 import torch
 import torch.utils.deterministic
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from medevonet.counting import multiply_adds
 from medevonet.faults import ProgramError, blame, check_finite, check_logits
 
 MODULE_NAME = "program"
@@ -77,14 +77,14 @@ class Program:
             self.memory_format = torch.contiguous_format
         with blame("counting"):
             params = sum(parameter.numel() for parameter in network.parameters())
-            multiply_adds = self._count(network)
+            count = multiply_adds(network, self._images(1))
         name = _name(network, head)
         arrange(network, self.memory_format)
-        for count in outputs:
-            head = swap(network, head, count)
+        for number in outputs:
+            head = swap(network, head, number)
             for training in (False, True):
                 self._check(network.train(training), head)
-        return Inspection(params, multiply_adds, name, self.memory_format)
+        return Inspection(params, count, name, self.memory_format)
 
     def _create(self, seed: int) -> nn.Module:
         seed_everything(seed)
@@ -129,12 +129,6 @@ class Program:
         mode = "training" if network.training else "evaluation"
         with blame(f"{mode} mode, images {tuple(images.shape)}, {_describe(network, head)}"):
             check_finite(check_logits(network(images), (len(images), head.out_features)))
-
-    def _count(self, network: nn.Module) -> int:
-        """Multiply-adds of one image; with gradients on, or fused kernels would hide their products."""
-        with FlopCounterMode(display=False) as counter:
-            network(self._images(1))
-        return int(counter.get_total_flops()) // 2
 
     def _images(self, count: int) -> Tensor:
         generator = torch.Generator().manual_seed(0)

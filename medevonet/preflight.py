@@ -163,17 +163,17 @@ def measure(task: TaskConfig, program: Path) -> Rates:
             "candidate:main", candidate_argument(program.resolve(), task, [dataset]), Path(folder)
         )
         with Candidate(server, request, deadline=None) as candidate:
+            network = candidate.load()
             candidate.start(dataset, seed=0)
-            candidate.epoch(dataset)  # the first one also allocates and chooses algorithms
+            candidate.epoch()  # the first one also allocates and chooses algorithms
             start = time.perf_counter()
-            candidate.epoch(dataset)
+            candidate.epoch()
             both = time.perf_counter() - start
             start = time.perf_counter()
-            candidate.predict(dataset, "val")
+            candidate.predict("val")
             predicting = time.perf_counter() - start
-            device = candidate.network.device
     images = _TRIAL_BATCHES * task.batch_size
-    return Rates(images / max(both - predicting, 1e-6), images / predicting, device)
+    return Rates(images / max(both - predicting, 1e-6), images / predicting, network.device)
 
 
 def _random_dataset(folder: Path, task: TaskConfig) -> Dataset:

@@ -105,8 +105,8 @@ def check_each_image_alone(candidate: Candidate, dataset: Dataset, task: TaskCon
     order = np.random.default_rng(task.seed).permutation(len(kept))
     trials = (
         ("again in the same batch (dropout in evaluation mode?)", first_batch, None),
-        ("alone", order[:4], 1),
         ("beside others (batch statistics in evaluation mode?)", order[:24], 3),
+        ("alone (batch statistics in evaluation mode?)", order[:4], 1),
     )
     for how, samples, batch_size in trials:
         found = candidate.predict("val", samples.tolist(), batch_size)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-import torch._dynamo  # optimizers import it when first made (seconds): pay once, in the fork server
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medevonet.faults import check_logits
+from medevonet.optimizer import OneCycleAdamW
 
 LabelKind = Literal["binary", "multi-class", "multi-label"]
 
@@ -57,11 +57,8 @@ class Training:
         self.memory_format = memory_format
         # Of our own: programs that draw random numbers or set seeds do not change the order of images.
         self._generator = torch.Generator(self.device).manual_seed(seed)
-        parameters = [p for p in network.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay, fused=True)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, recipe.max_lr, total_steps=recipe.epochs * len(self._batches())
-        )
+        steps = recipe.epochs * len(self._batches())
+        self._optimizer = OneCycleAdamW(network.parameters(), recipe.max_lr, recipe.weight_decay, steps)
         self._kept: dict[str, Any] = {}
 
     def epoch(self) -> float:
@@ -77,10 +74,8 @@ class Training:
                 if self.multi_label
                 else cross_entropy(logits, labels)
             )
-            self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
-            self._schedule.step()
             loss_sum += loss.detach() * len(batch)
             seen += len(batch)
         return loss_sum.item() / seen

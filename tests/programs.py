@@ -116,7 +116,7 @@ GLOBAL_STATE = sound(
     torch.set_num_threads(2)
     torch.set_grad_enabled(False)
     torch.manual_seed(1)
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
     torch.set_float32_matmul_precision("medium")
     random.seed(1)
     numpy.random.seed(1)

@@ -74,6 +74,8 @@ def test_the_run_directory_is_as_documented(demo: tuple[Path, str]) -> None:
     assert re.fullmatch(r"\d{8}_\d{6}_local", latest.resolve().name)
     info = json.loads((latest / "run_info.json").read_text())
     assert info["provider"].startswith("offline")
+    assert info["device"] == "cpu"
+    assert info["isolation"].startswith("a process for each program")
     assert info["config"]["task"]["datasets"] == ["demo-breastmnist", "demo-dermamnist"]
     evaluated = [e["outcome"]["program_id"] for e in journal(folder) if e["event"] == "evaluated"]
     names = {path.name for path in (latest / "artifacts").iterdir()}

@@ -20,12 +20,12 @@ FAILURES = {
         "def create_model(width, depth):\n    pass\n", "import_error", r"found create_model\(width, depth\)"
     ),
     "raises": ("def create_model():\n    return [][0].x\n", "crashed|wrong_shape", "IndexError"),
-    "not a module": ("def create_model():\n    return (1, 'x')\n", "wrong_shape", r"found a tuple \(int, str\)"),
-    "two heads": (programs.TWO_HEADS, "wrong_shape", r"'late' \(the last nn.Linear in forward order\) with 2"),
+    "not a module": ("def create_model():\n    return (1, 'x')\n", "wrong_shape", r"a tuple \(int, str\)"),
+    "two heads": (programs.TWO_HEADS, "wrong_shape", r"'late' \(the last nn.Linear .* with 2 outputs"),
     "tuple in training": (programs.TUPLE_IN_TRAINING, "wrong_shape", "training mode.*found a tuple of 2"),
     "functional head": (programs.FUNCTIONAL_HEAD, "wrong_shape", r"'hidden'.*\(1, 16\).*found.*\(1, 7\)"),
     "no linear": (programs.CONVOLUTIONAL_HEAD, "wrong_shape", "expected a network that ends in an nn.Linear"),
-    "other image size": (programs.ONLY_AT_224, "wrong_shape", r"images \(1, 3, 16, 16\): RuntimeError: mat1"),
+    "other image size": (programs.ONLY_AT_224, "wrong_shape", r"images \(1, 3, 16, 16\): .*mat1"),
     "squeezed batch of one": (programs.SQUEEZED, "wrong_shape", r"shape \(1, 7\), found.*shape \(7,\)"),
     "nan": (programs.NOT_A_NUMBER, "diverged", "expected finite logits before any training"),
     "unset parameter": (programs.UNSET_PARAMETER, "diverged", "expected finite logits before any training"),
@@ -41,7 +41,9 @@ FAILURES = {
         programs.sound("class Stop(BaseException): pass\n", forward="raise Stop"), "crashed", "exit code 1"
     ),
     "closes its channel": (programs.sound("import os\nos.close(3)\n"), "crashed", "an end by"),
-    "writes to its channel": (programs.sound("import os\nos.write(3, b'x' * 99)\n"), "forbidden", "expected a header"),
+    "writes to its channel": (
+        programs.sound("import os\nos.write(3, b'x' * 99)\n"), "forbidden", "expected a header"
+    ),
     "forges an answer": (
         programs.sound(
             "import json, os, struct\n"
@@ -53,10 +55,10 @@ FAILURES = {
         programs.sound("torch.Tensor.numel = lambda self: -1\nnn.Parameter.numel = torch.Tensor.numel\n"),
         "forbidden", "expected params to be a whole number above 0, found",
     ),
-    "batch statistics": (programs.BATCH_STATISTICS, "forbidden", "depends on its image alone.*batch statistics"),
-    "dropout": (programs.DROPOUT_IN_EVALUATION, "forbidden", "depends on its image alone.*dropout"),
+    "batch statistics": (programs.BATCH_STATISTICS, "forbidden", "image alone.*batch statistics"),
+    "dropout": (programs.DROPOUT_IN_EVALUATION, "forbidden", "image alone.*dropout"),
     "probabilities of 2": (
-        programs.patched("softmax", "original(self, *a, **k) * 2"), "forbidden", "expected probabilities from 0 to 1"
+        programs.patched("softmax", "original(self, *a, **k) * 2"), "forbidden", "probabilities from 0 to 1"
     ),
     "probabilities of 1": (
         programs.patched("softmax", "original(self, *a, **k) * 0 + 1"), "forbidden", "add up to 1"
@@ -79,12 +81,12 @@ def test_failures_are_of_the_right_kind_and_say_why(tiny: TinyTask, name: str) -
     assert re.search(words, str(failure), re.DOTALL), str(failure)
 
 
-@pytest.mark.parametrize("place", ["before", "init", "forward"])
+@pytest.mark.parametrize("place", ["before", "forward"])
 def test_a_hang_ends_at_the_deadline(tiny: TinyTask, place: str) -> None:
     before = "import os, time\n"
     hang = "print('pid', os.getpid(), flush=True)\ntime.sleep(1000)\n"
     code = programs.sound(**{"before": before, place: (before if place == "before" else "") + hang})
-    failure = tiny.failure(code, seconds=2)
+    failure = tiny.failure(code, seconds=4)
     assert failure.kind == "timeout"
     (pid,) = re.findall(r"pid (\d+)", failure.output_tail)
     with pytest.raises(ProcessLookupError):

@@ -1,0 +1,148 @@
+"""The fixed recipe on tensors: optimizer and schedule, batches, predictions, kept weights."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from medevonet.optimizer import OneCycleAdamW, one_cycle
+from medevonet.training import LabelKind, Recipe, Training, to_rgb
+
+RECIPE = Recipe(epochs=3, batch_size=16, max_lr=0.01, weight_decay=0.01, precision="fp32")
+
+
+def small_network(outputs: int = 3) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 9, outputs)
+    )
+
+
+def cases(count: int, kind: LabelKind = "multi-class", channels: int = 1) -> tuple[Tensor, Tensor]:
+    """Images (count, 8, 8[, 3]) and labels of three classes or labels."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, 8, 8) if channels == 1 else (count, 8, 8, 3)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    if kind == "multi-label":
+        return images, torch.randint(0, 2, (count, 3), generator=generator)
+    return images, torch.randint(0, 3, (count, 1), generator=generator)
+
+
+def training(count: int = 33, kind: LabelKind = "multi-class", **changes: Any) -> Training:
+    images, labels = cases(count, kind)
+    recipe = Recipe(**(vars(RECIPE) | changes))
+    return Training(small_network(), images, labels, kind, 3, recipe, seed=1)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 90])
+def test_the_optimizer_is_adamw_under_one_cycle(steps: int) -> None:
+    ours, theirs = small_network(), small_network()
+    optimizer = OneCycleAdamW(ours.parameters(), 0.01, 0.05, steps)
+    reference = torch.optim.AdamW(theirs.parameters(), weight_decay=0.05, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(reference, 0.01, total_steps=steps)
+    for step in range(steps):
+        images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        for network in (ours, theirs):
+            network(images).square().mean().backward()
+        lr, beta1 = one_cycle(step, steps)
+        assert lr * 0.01 == pytest.approx(reference.param_groups[0]["lr"], rel=1e-12)
+        assert beta1 == pytest.approx(reference.param_groups[0]["betas"][0], rel=1e-12)
+        optimizer.step()
+        reference.step()
+        reference.zero_grad()
+        if step + 1 < steps:
+            schedule.step()
+    assert all(parameter.grad is None for parameter in ours.parameters())
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-7)
+
+
+def test_parameters_without_a_gradient_stay_as_they_are() -> None:
+    network = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    unused = copy.deepcopy(network[1].state_dict())
+    optimizer = OneCycleAdamW(network.parameters(), 0.1, 0.1, 2)
+    network[0](torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    torch.testing.assert_close(network[1].state_dict(), unused, rtol=0, atol=0)
+
+
+@given(st.integers(1, 500))
+def test_the_rate_rises_to_the_peak_and_falls(steps: int) -> None:
+    rates = [one_cycle(step, steps)[0] for step in range(steps)]
+    peak = int(np.argmax(rates))
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert 0 < rates[-1] <= max(rates) <= 1
+
+
+def test_an_epoch_sees_every_image_once_but_never_one_alone() -> None:
+    run = training(count=33)
+    first, second = run._batches(), run._batches()
+    assert [len(batch) for batch in first] == [16, 16]  # of 33: the last would be alone
+    assert [len(batch) for batch in training(count=34)._batches()] == [16, 16, 2]
+    assert [len(batch) for batch in training(count=1)._batches()] == [1]
+    seen = torch.cat(first).tolist()
+    assert len(set(seen)) == 32
+    assert seen != torch.cat(second).tolist()
+
+
+def test_the_loss_is_the_mean_over_images_and_falls() -> None:
+    images, labels = cases(36)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3))
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(network(to_rgb(images, torch.channels_last)), labels[:, 0])
+    recipe = Recipe(epochs=1, batch_size=16, max_lr=1e-12, weight_decay=0, precision="fp32")
+    standing = Training(network, images, labels, "multi-class", 3, recipe, seed=1)
+    assert standing.epoch() == pytest.approx(expected.item(), rel=1e-5)
+    moving = training(count=48)
+    assert moving.epoch() > moving.epoch() > moving.epoch()
+
+
+@pytest.mark.parametrize("kind", ["multi-class", "multi-label"])
+def test_predictions_are_probabilities_whatever_the_batch(kind: LabelKind) -> None:
+    run = training(kind=kind)
+    run.epoch()
+    images, _ = cases(33, kind)
+    together, apart = run.predict(images), run.predict(images, batch_size=1)
+    assert (together.shape, together.dtype) == ((33, 3), torch.float32)
+    torch.testing.assert_close(together, apart, rtol=0, atol=1e-6)
+    assert ((together >= 0) & (together <= 1)).all()
+    sums = together.sum(dim=1)
+    assert torch.allclose(sums, torch.ones(33)) == (kind == "multi-class")
+
+
+def test_kept_weights_come_back() -> None:
+    run = training()
+    images, _ = cases(33)
+    run.epoch()
+    run.keep()
+    kept = run.predict(images)
+    run.epoch()
+    assert not torch.equal(run.predict(images), kept)
+    run.restore()
+    assert torch.equal(run.predict(images), kept)
+
+
+def test_equal_seeds_train_equally_whatever_a_program_draws() -> None:
+    first, second = training(), training()
+    losses = [first.epoch(), first.epoch()]
+    torch.rand(7)
+    assert second.epoch() == losses[0]
+    torch.manual_seed(5)
+    assert second.epoch() == losses[1]
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_grey_images_equal_rgb_ones_of_equal_planes(memory_format: torch.memory_format) -> None:
+    grey, _ = cases(5)
+    rgb = grey[..., None].expand(-1, -1, -1, 3)
+    images = to_rgb(grey, memory_format)
+    assert images.shape == (5, 3, 8, 8)
+    assert images.is_contiguous(memory_format=memory_format)
+    assert torch.equal(images, to_rgb(rgb, memory_format))
+    assert torch.equal(images[:, 1], grey.float() / 127.5 - 1)
