@@ -46,14 +46,14 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
         return
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     send(channel, {"device": name, "torch": torch.__version__})
-    candidate = Candidate(argument, device)
+    session = Session(argument, device)
     while True:
         try:
             command, _ = receive(channel)
         except EOFError:
             return
         try:
-            header, numbers = candidate.answer(command)
+            header, numbers = session.answer(command)
         except ProgramError as error:
             send(channel, {"failure": error.kind, "message": str(error)[:_MESSAGE_CHARACTERS]})
             return
@@ -81,7 +81,7 @@ def settle(device: torch.device, threads: int) -> None:
     torch.backends.mha.set_fastpath_enabled(False)
 
 
-class Candidate:
+class Session:
     """The state between commands: the program, and the training under way."""
 
     def __init__(self, argument: Mapping[str, Any], device: torch.device) -> None:

@@ -60,8 +60,8 @@ def engines(options: argparse.Namespace) -> tuple[dict[str, Engine], str]:
 
 
 def report(name: str, engine: Engine) -> None:
-    runs, disk = len(engine.disk_mb), statistics.median(engine.disk_mb)
-    print(f"\n{name}: {runs} runs, of which one took {disk:,.0f} MB on the disk")
+    disk = statistics.median(engine.disk_mb)
+    print(f"\n{name}: n={len(engine.disk_mb)} runs, {disk:,.0f} MB on the disk after each")
     print("          ms an iteration, over tens of iterations            main process")
     print("programs  median     p10..p90          n   runs' medians    CPU ms  RSS MB")
     figures = engine.figures()

@@ -48,13 +48,14 @@ class Network:
 
 def candidate_argument(program: Path, task: TaskConfig, datasets: Sequence[Dataset]) -> dict[str, Any]:
     """All that a candidate is told: no path of a validation or test label is in it."""
-    recipe = ("epochs", "batch_size", "max_lr", "weight_decay", "precision")
+    shared = ("epochs", "batch_size", "max_lr", "weight_decay", "precision")
+    recipe = {name: getattr(task, name) for name in shared}
     return {
         "program": str(program),
         "size": task.size,
         "device": task.device,
         "threads": task.threads,
-        "recipe": {name: getattr(task, name) for name in recipe},
+        "recipe": recipe | {"evaluation_batch": evaluation_batch(task)},
         "datasets": {
             dataset.name: {
                 "label_kind": dataset.label_kind,
@@ -65,6 +66,11 @@ def candidate_argument(program: Path, task: TaskConfig, datasets: Sequence[Datas
             for dataset in datasets
         },
     }
+
+
+def evaluation_batch(task: TaskConfig) -> int:
+    """How many images are predicted at once: without a backward pass, twice the batch of training fits."""
+    return 2 * task.batch_size
 
 
 class Candidate:

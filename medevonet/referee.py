@@ -15,7 +15,7 @@ import numpy as np
 
 from dataloader import Dataset
 from medevonet.auc_statistics import auc
-from medevonet.candidate_process import Candidate, Floats
+from medevonet.candidate_process import Candidate, Floats, evaluation_batch
 from metrics_utils import DatasetPredictions, SplitPredictions
 from openevolve.program import FailureKind
 from run_utils import TaskConfig
@@ -101,7 +101,7 @@ def check_each_image_alone(candidate: Candidate, dataset: Dataset, task: TaskCon
 
     Raises EvaluationFailed (forbidden).
     """
-    first_batch = np.arange(min(2 * task.batch_size, len(kept)))
+    first_batch = np.arange(min(evaluation_batch(task), len(kept)))
     order = np.random.default_rng(task.seed).permutation(len(kept))
     trials = (
         ("again in the same batch (dropout in evaluation mode?)", first_batch, None),

@@ -24,6 +24,7 @@ class Recipe:
 
     epochs: int
     batch_size: int
+    evaluation_batch: int  # images predicted at once
     max_lr: float
     weight_decay: float
     precision: Literal["fp32", "bf16"]
@@ -82,12 +83,9 @@ class Training:
 
     @torch.no_grad()  # inference mode would spoil what a network caches in its first forward pass
     def predict(self, images: Tensor, batch_size: int | None = None) -> Tensor:
-        """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given.
-
-        Twice the batch of training by default: without a backward pass it needs no more memory.
-        """
+        """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given."""
         self.network.eval()
-        batches = images.split(batch_size or 2 * self.recipe.batch_size)
+        batches = images.split(batch_size or self.recipe.evaluation_batch)
         logits = torch.cat([self._logits(batch) for batch in batches])
         return (logits.sigmoid() if self.multi_label else logits.softmax(dim=1)).cpu()
 

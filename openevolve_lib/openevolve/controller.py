@@ -231,7 +231,15 @@ class Controller:
         if self.config.deterministic:
             task = self.running.get(self.committed)
             return self.committed if task is not None and task.done() else None
-        return next((i for i in self.history.outcomes if i in self.running and self.running[i].done()), None)
+        finished = {i for i, task in self.running.items() if task.done()}
+        earliest = None
+        for iteration in reversed(self.history.outcomes):  # the latest are those that just finished
+            if not finished:
+                break
+            if iteration in finished:
+                finished.discard(iteration)
+                earliest = iteration
+        return earliest
 
     def _commit(self, iteration: int) -> None:
         program, outcome = self.history.programs[iteration], self.history.outcomes[iteration]

@@ -3,13 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from openevolve.edits import normalized
 from openevolve.journal import Event
 from openevolve.program import Elite, Outcome, Program, Usage
-
-_fingerprint = lru_cache(maxsize=64)(normalized)  # asked for when a program is proposed and when it ends
 
 
 @dataclass
@@ -67,7 +64,7 @@ class History:
             self.failures[outcome.failure.value] += 1
         if program.code and not reused:
             self.evaluations += 1
-            code = _fingerprint(program.code)
+            code = normalized(program.code)
             self._by_code[code] = min(iteration, self._by_code.get(code, iteration))
 
     def elite(self, iteration: int) -> Elite:
@@ -79,5 +76,5 @@ class History:
     def same_program(self, code: str, before: int) -> Outcome | None:
         """The outcome of a program that differs at most in comments and layout, from an iteration
         lower than ``before``, if there is one."""
-        iteration = self._by_code.get(_fingerprint(code), before) if code else before
+        iteration = self._by_code.get(normalized(code), before) if code else before
         return self.outcomes[iteration] if iteration < before else None

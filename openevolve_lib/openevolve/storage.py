@@ -60,28 +60,29 @@ class Storage:
         if not target.exists():
             draft = target.with_name(f".{target.name}.draft")
             shutil.rmtree(draft, ignore_errors=True)
-            self._write_programs(draft / "programs")
+            archive = self._database.archive()
+            self._write_programs(draft / "programs", archive)
             write_best(draft, self._database.best()[0], self._suffix)
-            _write_json(draft / "metadata.json", self._metadata(iteration))
+            _write_json(draft / "metadata.json", self._metadata(iteration, archive))
             os.replace(draft, target)
             log.info("checkpoint %s", target)
         self._last_checkpoint = target
         return target
 
-    def _write_programs(self, folder: Path) -> None:
+    def _write_programs(self, folder: Path, archive: list[Elite]) -> None:
         """A file for each program; what the checkpoint before holds already is linked, not copied."""
         folder.mkdir(parents=True)
         known = f"{self._last_checkpoint}/programs/" if self._last_checkpoint else ""
-        for elite in self._database.archive():
+        for elite in archive:
             name = f"{elite.id}.json"
             try:
-                os.link(known + name, folder / name)
+                os.link(known + name, f"{folder}/{name}")
             except OSError:  # new since then, deleted by hand, or a file system without links
                 _write_json(folder / name, program_info(elite) | {"code": elite.program.code})
 
-    def _metadata(self, iteration: int) -> dict[str, Any]:
+    def _metadata(self, iteration: int, archive: list[Elite]) -> dict[str, Any]:
         database = self._database
-        exported = {elite.id for elite in database.archive()}
+        exported = {elite.id for elite in archive}
         return {
             "last_iteration": iteration,
             "best_program_id": database.best()[0].id,

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import hashlib
 import warnings
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ def explain(error: SyntaxError) -> str:
     return f"{where}{error.msg}{text}"
 
 
+@functools.lru_cache(maxsize=256)  # a program is asked about when it is read, proposed and evaluated
 def normalized(code: str, language: str = "python") -> str:
     """A hash that layout, comments and docstrings leave alone: equal hashes, the same program.
 
