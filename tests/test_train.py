@@ -234,3 +234,8 @@ def test_the_command_runs_on_its_own(run: Path, tiny: TinyTask) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "\nstatus: ok\n" in done.stdout
+
+
+def test_the_referee_starts_without_pytorch() -> None:
+    code = "import sys, train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
