@@ -78,8 +78,8 @@ def _main(options: argparse.Namespace) -> int:
         check_report = preflight(plan.config, plan.task, SEED_PROGRAM)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
-    load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     provider, proposer = choose_proposer(plan.config)
+    load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     run = plan.resumed or create_run()
     if plan.resumed is None:
         settings = public_settings(plan.config) | {"task": plan.task.model_dump(mode="json")}

@@ -1,9 +1,11 @@
 """The end of a run in figures: the best program against the seed.
 
-Only here, after the search is over, are test predictions read.
+Only here, and only once the search is over, are test predictions read: a run that was stopped and can
+go on shows its validation AUC alone.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
     seed_record, best_record = _record(folder, initial), _record(folder, best)
     parts = []
     if seed_record and best_record:
-        parts.append(_datasets_table(seed_record, best_record))
-        if best.id != initial.id:
+        splits = ("val", "test") if result.completed else ("val",)
+        parts.append(_datasets_table(seed_record, best_record, splits))
+        if result.completed and best.id != initial.id:
             parts.append(_paired_tests(folder, initial, best))
     usage = result.history.usage
     lines = [
@@ -54,18 +57,26 @@ def _record(folder: Path, elite: Elite) -> dict[str, Any] | None:
     return record
 
 
-def _datasets_table(seed: dict[str, Any], best: dict[str, Any]) -> str:
-    """AUC of both programs, a line per dataset; the 95% interval is the best program's on the test split."""
-    rows = [("dataset", "seed val", "best val", "seed test", "best test", "95% interval")]
+def _datasets_table(seed: dict[str, Any], best: dict[str, Any], splits: Sequence[str]) -> str:
+    """AUC of both programs, a line per dataset; the 95% intervals are the best program's."""
+    header = ["dataset"]
+    for split in splits:
+        header += [f"seed {split}", f"best {split}", f"best {split} 95%"]
+    rows = [header]
     sections = [(name, seed["datasets"][name], best["datasets"][name]) for name in best["datasets"]]
     for name, of_seed, of_best in [*sections, ("mean", seed["mean"], best["mean"])]:
-        values = [of_seed["val"], of_best["val"], of_seed["test"], of_best["test"]]
-        low, high = of_best["test"]["ci95"]
-        rows.append((name, *(f"{value['auc']:.4f}" for value in values), f"{low:.4f} to {high:.4f}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
-    )
+        row = [name]
+        for split in splits:
+            low, high = of_best[split]["ci95"]
+            row += [
+                f"{of_seed[split]['auc']:.4f}",
+                f"{of_best[split]['auc']:.4f}",
+                f"{low:.4f} to {high:.4f}",
+            ]
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _paired_tests(folder: Path, initial: Elite, best: Elite) -> str:

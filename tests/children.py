@@ -107,3 +107,10 @@ def start_another(channel: socket.socket, argument: Argument) -> None:
     child = launcher.start(Request("tests.children:sleep", {}, Path(argument["folder"])))
     channel.sendall(str(child.pid).encode())
     time.sleep(60)
+
+
+def start_an_eater(channel: socket.socket, argument: Argument) -> None:
+    launcher = Launcher.inherited()
+    assert launcher is not None
+    launcher.start(Request("tests.children:eat_memory", {}, Path(argument["folder"]))).wait(60)
+    time.sleep(60)

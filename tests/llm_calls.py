@@ -44,7 +44,7 @@ def _connect(server: ReplyServer, build: Build, changes: Mapping[str, Any]) -> L
     config = {
         "api_base": server.api_base,
         "primary_model": "gpt-4o",
-        "timeout": 10,
+        "timeout": 60,  # only a guard: machines that run tests may be busy
         "retries": 2,
         "retry_delay": 0.001,
         "prices": {"gpt-4o": {"prompt": 2.5, "completion": 10}},

@@ -170,3 +170,8 @@ def test_a_dead_server_is_a_connection_error(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError):
         server.start(request("sleep", tmp_path))
     server.close()
+
+
+def test_memory_of_what_a_child_started_counts(server: ForkServer, tmp_path: Path) -> None:
+    with server.start(request("start_an_eater", tmp_path, may_start=True, memory_limit_mb=128)) as child:
+        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory")

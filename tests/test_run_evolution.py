@@ -237,7 +237,7 @@ def test_check_names_every_problem(cache: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--iterations", "1"), "--offline and --demo need none"),
-        (("--offline", "--set", "database.num_island=2"), "nearest known one is num_islands"),
+        (("--offline", "--set", "database.num_island=2"), "nearest known one is database.num_islands"),
         (("--offline", "--set", "task.epoch=2"), "nearest known one is epochs"),
         (("--offline", "--config", "nowhere.yaml"), "nowhere.yaml: expected a readable YAML file"),
         (("--resume",), "there is no run in"),

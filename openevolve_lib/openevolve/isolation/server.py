@@ -159,7 +159,9 @@ class Server:
         for child in self.children.values():
             if child.memory_limit is None or child.reason:
                 continue
-            if sum(anonymous_bytes(pid) for pid in descendants(child.pid)) > child.memory_limit:
+            started = [c.pid for c in self.children.values() if c.starter is child.connection]
+            family = [pid for root in (child.pid, *started) for pid in descendants(root)]
+            if sum(map(anonymous_bytes, family)) > child.memory_limit:
                 child.reason = "out_of_memory"
                 self._kill(child)
 
