@@ -1,14 +1,15 @@
 """The candidate: the one process that runs an untrusted program.
 
-It is given the program, images and labels to train on, and the images of the validation and test
-splits; never their labels. It does what the referee asks over the channel (medevonet/channel.py), one answer
-to each command, and ends when the referee closes it:
+It is given the program and one data set: images and labels to train on, and the images of the validation
+and test splits; never their labels. It does what the referee asks over the channel (medevonet/channel.py),
+one answer to each command, and ends when the referee closes it:
 
     command                                answer
-    (none: sent first)                     device, torch; or device_error
-    load                                   params, multiply_adds, head, memory_format
-    start    dataset, seed                 nothing
-    epoch                                  train_loss, and validation probabilities (N, outputs)
+    (none: sent first)                     device, torch, bf16 (whether it is native); or device_error
+    load     outputs, precision            params, multiply_adds, head, memory_format
+    fit_one_batch  seed, steps             first_loss, last_loss
+    start    seed[, images, epochs]        nothing; of all training images for all epochs, or of fewer
+    epoch                                  train_loss, micro_batch, validation probabilities (N, outputs)
     keep, restore                          nothing
     predict  split[, samples, batch_size]  probabilities (N, outputs), of all images or those samples
 
@@ -19,6 +20,7 @@ and NumPy alone, and is forked from a process that has imported it.
 import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from torch import Tensor
 from medevonet.channel import receive, send
 from medevonet.faults import ProgramError, blame
 from medevonet.network import Program
-from medevonet.training import Recipe, Training
+from medevonet.training import Precision, Recipe, Training
 
 _MESSAGE_CHARACTERS = 4000
 
@@ -45,7 +47,7 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
         send(channel, {"device_error": str(error)})
         return
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    send(channel, {"device": name, "torch": torch.__version__})
+    send(channel, {"device": name, "torch": torch.__version__, "bf16": has_bf16(device)})
     session = Session(argument, device)
     while True:
         try:
@@ -65,6 +67,17 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.zeros((), device=name).device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 natively: where it is emulated it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def settle(device: torch.device, threads: int) -> None:
@@ -87,12 +100,13 @@ class Session:
     def __init__(self, argument: Mapping[str, Any], device: torch.device) -> None:
         self.argument = argument
         self.device = device
-        self.recipe = Recipe(**argument["recipe"])
+        self._arrays: dict[str, Tensor] = {}
 
     def answer(self, command: Mapping[str, Any]) -> Answer:
         """Do one command. Raises ProgramError."""
         handlers: dict[str, Callable[..., Answer]] = {
             "load": self.load,
+            "fit_one_batch": self.fit_one_batch,
             "start": self.start,
             "epoch": self.epoch,
             "keep": self.keep,
@@ -103,11 +117,12 @@ class Session:
         settle(self.device, self.argument["threads"])
         return handlers[fields.pop("command")](**fields)
 
-    def load(self) -> Answer:
-        """Import the program and check its network for the data sets of this run."""
+    def load(self, outputs: Sequence[int], precision: Precision) -> Answer:
+        """Import the program and check its network with each number of outputs."""
+        self.recipe = Recipe(**self.argument["recipe"], precision=precision)
         self.program = Program(Path(self.argument["program"]), self.argument["size"], self.device)
         settle(self.device, self.argument["threads"])
-        facts = self.program.inspect(dataset["outputs"] for dataset in self.argument["datasets"].values())
+        facts = self.program.inspect(outputs)
         return {
             "params": facts.params,
             "multiply_adds": facts.multiply_adds,
@@ -115,18 +130,32 @@ class Session:
             "memory_format": str(facts.memory_format).removeprefix("torch."),
         }, None
 
-    def start(self, dataset: str, seed: int) -> Answer:
-        """Make a fresh network for a data set."""
-        facts = self.argument["datasets"][dataset]
-        self.images = {split: self._map(path) for split, path in facts["images"].items()}
+    def fit_one_batch(self, seed: int, steps: int) -> Answer:
+        """Train a network on one batch alone, for so many steps: the loss before them and after."""
+        self.start(seed, images=self.recipe.batch_size, epochs=steps)
+        with blame("training on one batch"):
+            losses = [self.training.epoch() for _ in range(steps)]
+        if not all(map(math.isfinite, losses)):
+            raise ProgramError("diverged", f"expected finite losses on one batch, found {losses[-1]}")
+        return {"first_loss": losses[0], "last_loss": losses[-1]}, None
+
+    def start(self, seed: int, images: int | None = None, epochs: int | None = None) -> Answer:
+        """Make a fresh network; ``images`` are the first of the data set in a random order."""
+        dataset = self.argument["dataset"]
+        self.images = {split: self._map(path) for split, path in dataset["images"].items()}
+        train_images, train_labels = self.images["train"], self._map(dataset["train_labels"])
+        if images is not None:
+            chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(seed))[:images]
+            chosen = chosen.to(self.device)
+            train_images, train_labels = train_images[chosen], train_labels[chosen]
         with blame("the network"):
             self.training = Training(
-                self.program.network(facts["outputs"], seed),
-                self.images["train"],
-                self._map(facts["train_labels"]),
-                facts["label_kind"],
-                facts["outputs"],
-                self.recipe,
+                self.program.network(dataset["outputs"], seed),
+                train_images,
+                train_labels,
+                dataset["label_kind"],
+                dataset["outputs"],
+                self.recipe if epochs is None else replace(self.recipe, epochs=epochs),
                 seed,
                 self.program.memory_format,
             )
@@ -140,7 +169,7 @@ class Session:
             raise ProgramError("diverged", f"expected a finite training loss, found {loss}")
         with blame("predicting"):
             probabilities = self.training.predict(self.images["val"])
-        return {"train_loss": loss}, probabilities.numpy()
+        return {"train_loss": loss, "micro_batch": self.training.micro_batch}, probabilities.numpy()
 
     def keep(self) -> Answer:
         """Remember the weights as they are now."""
@@ -167,4 +196,6 @@ class Session:
 
     def _map(self, path: str) -> Tensor:
         # Mapped copy-on-write: processes share the bytes, and a program that writes spoils only its own.
-        return torch.from_numpy(np.load(path, mmap_mode="c")).to(self.device)
+        if path not in self._arrays:
+            self._arrays[path] = torch.from_numpy(np.load(path, mmap_mode="c")).to(self.device)
+        return self._arrays[path]

@@ -5,27 +5,18 @@ uv run python train.py seed_program.py --demo
 """
 
 import argparse
-import math
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-from uuid import UUID, uuid4
 
-from dataloader import Dataset, load_datasets
-from medevonet.candidate_process import Candidate, Network, candidate_argument
-from medevonet.referee import DatasetRun, EpochReport, OnEpoch, train_dataset
-from metrics_utils import SPLITS, bootstrap_statistics, write_artifact
+from dataloader import Dataset
+from medevonet.artifacts import SPLITS
+from medevonet.evaluation import Evaluation, Limits, evaluate_in_rungs, evaluate_program, ignore
+from medevonet.referee import EpochReport, OnEpoch
 from openevolve.cli import guard
 from openevolve.config_files import check
-from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
-from openevolve.isolation import ForkServer, Launcher, Request
 from run_utils import (
     DEMO_OVERRIDES,
     PROJECT,
@@ -35,40 +26,9 @@ from run_utils import (
     task_from_environment,
 )
 
+__all__ = ["Evaluation", "Limits", "evaluate_program", "train_and_evaluate", "train_and_evaluate_in_rungs"]
+
 EXIT_EVALUATED, EXIT_FAILED = 0, 1
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one evaluation may take; None is no limit."""
-
-    seconds: float | None = None
-    memory_mb: int | None = None  # resident memory of the candidate
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All that an evaluation found out, test split included: for people and files, never for a search."""
-
-    network: Network
-    runs: tuple[DatasetRun, ...]
-    statistics: dict[str, Any]  # of metrics_utils.bootstrap_statistics
-    seconds: float
-    artifact: Path
-
-    def result(self) -> EvaluationResult:
-        """What a search may know: validation metrics and the course of training."""
-        mean_val_auc = self.statistics["mean"]["val"]["auc"]
-        metrics = {
-            "combined_score": mean_val_auc,
-            "mean_val_auc": mean_val_auc,
-            **{f"{run.dataset.name}_val_auc": run.best.val_auc for run in self.runs},
-            "params": math.log10(self.network.params),
-            "efficiency": -math.log10(self.network.multiply_adds),
-            "param_count": self.network.params,
-            "multiply_adds": self.network.multiply_adds,
-        }
-        return EvaluationResult(metrics, {"training": "\n".join(run.course() for run in self.runs)})
 
 
 def train_and_evaluate(
@@ -77,14 +37,15 @@ def train_and_evaluate(
     *,
     task: TaskConfig | None = None,
     artifacts: Path | None = None,
-    on_epoch: OnEpoch | None = None,
+    on_epoch: OnEpoch = ignore,
 ) -> EvaluationResult:
     """Train the program's network on every data set of the task and score it by mean validation AUC.
 
     ``task`` and ``artifacts`` default to those of the run that this process belongs to. The metrics are
-    ``combined_score`` and ``mean_val_auc``, ``<dataset>_val_auc``, ``params`` (log10 of the number of
-    parameters), ``efficiency`` (-log10 of the multiply-adds of one image), ``param_count`` and
-    ``multiply_adds``. The artifact pair that metrics_utils.py describes is written too.
+    ``combined_score`` and ``mean_val_auc``, its standard error ``mean_val_auc_se``, ``<dataset>_val_auc``,
+    ``params`` (log10 of the number of parameters), ``efficiency`` (-log10 of the multiply-adds of one
+    image), ``param_count``, ``multiply_adds`` and ``cost`` (images trained on). The artifact pair that
+    medevonet/artifacts.py describes is written too.
 
     Raises:
         EvaluationFailed: the program is at fault; its ``kind`` says how.
@@ -98,91 +59,14 @@ def train_and_evaluate(
     ).result()
 
 
-def evaluate_program(
-    program: Path,
-    task: TaskConfig,
-    artifacts: Path,
-    *,
-    limits: Limits | None = None,
-    launcher: Launcher | None = None,
-    on_epoch: OnEpoch | None = None,
-) -> Evaluation:
-    """As ``train_and_evaluate``, but returns everything.
+def train_and_evaluate_in_rungs(program_path: str | Path) -> Iterator[EvaluationResult]:
+    """As ``train_and_evaluate``, after the result of a cheap rung (medevonet/rungs.py).
 
-    ``launcher`` starts the candidate; by default that of the run, and outside a run one of its own.
+    Both have the same metrics, but the cheap one has no standard error. Closing the iterator ends the
+    evaluation; what the cheap rung trained in full is not trained again.
     """
-    start = time.monotonic()
-    limits = limits or Limits()
-    deadline = None if limits.seconds is None else start + limits.seconds
-    source = _read(program)
-    task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
-    datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
-    with (
-        _starter(launcher) as (starter, parent),
-        TemporaryDirectory(prefix="candidate-", dir=parent, ignore_cleanup_errors=True) as folder,
-    ):
-        copy = Path(folder) / "program.py"
-        copy.write_bytes(source)
-        request = Request(
-            target="candidate:main",
-            argument=candidate_argument(copy, task, datasets),
-            directory=Path(folder),
-            environment={name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ},
-            memory_limit_mb=limits.memory_mb,
-        )
-        with Candidate(starter, request, deadline) as candidate:
-            network = candidate.load()
-            runs = tuple(train_dataset(candidate, dataset, task, on_epoch or _ignore) for dataset in datasets)
-    predictions = {run.dataset.name: run.predictions for run in runs}
-    statistics = bootstrap_statistics(predictions, task.seed, task.bootstrap_replicates)
-    seconds = time.monotonic() - start
-    record = {
-        "status": "ok",
-        "program": source.decode(errors="replace"),
-        **asdict(network),
-        "datasets": {
-            run.dataset.name: run.to_json() | statistics["datasets"][run.dataset.name] for run in runs
-        },
-        "mean": statistics["mean"],
-        "task": task.model_dump(mode="json"),
-        "seconds": seconds,
-    }
-    path = write_artifact(artifacts, _uuid_of(program), record, predictions)
-    return Evaluation(network, runs, statistics, seconds, path)
-
-
-def _read(program: Path) -> bytes:
-    try:
-        return program.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{program}: expected a Python file that defines create_model(), found: {error.strerror}"
-        ) from None
-
-
-@contextmanager
-def _starter(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | None]]:
-    """What starts the candidate, and where its folder goes so that it never outlives this process."""
-    if launcher is not None:
-        yield launcher, None
-    elif inherited := Launcher.inherited():
-        with inherited:
-            yield inherited, Path.cwd()  # the run removes it with the evaluation
-    else:
-        with ForkServer(["candidate"]) as server:
-            yield server, server.scratch
-
-
-def _uuid_of(program: Path) -> str:
-    """The artifact's name: the program's, where a run has named it by a UUID."""
-    try:
-        return str(UUID(program.stem))
-    except ValueError:
-        return str(uuid4())
-
-
-def _ignore(dataset: Dataset, report: EpochReport) -> None:
-    pass
+    for rung in evaluate_in_rungs(Path(program_path), task_from_environment(), artifacts_folder()):
+        yield rung.result()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -242,7 +126,10 @@ def _summary(evaluation: Evaluation) -> str:
     """A table over data sets, then ``key: value`` lines."""
     statistics, network = evaluation.statistics, evaluation.network
     rows = {**statistics["datasets"], "mean": statistics["mean"]}
-    epochs = {run.dataset.name: str(run.best.epoch) for run in evaluation.runs}
+    epochs = {
+        run.dataset.name: ",".join(str(training.best.epoch) for training in run.trainings)
+        for run in evaluation.runs
+    }
     width = max(map(len, rows))
     lines = ["", f"{'':{width}}  best epoch  val AUC  95% interval    test AUC  95% interval"]
     for name, row in rows.items():
@@ -253,10 +140,12 @@ def _summary(evaluation: Evaluation) -> str:
     block = {
         "status": "ok",
         "mean_val_auc": f"{statistics['mean']['val']['auc']:.4f}",
+        "mean_val_auc_se": f"{statistics['mean']['val']['standard_error']:.4f}",
         "mean_test_auc": f"{statistics['mean']['test']['auc']:.4f}",
         "params": network.params,
         "multiply_adds": network.multiply_adds,
         "device": network.device,
+        "precision": network.precision,
         "seconds": f"{evaluation.seconds:.1f}",
         "artifact": evaluation.artifact,
         **{

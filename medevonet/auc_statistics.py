@@ -17,10 +17,15 @@ Multi-label cases belong to no single class, and strata of label combinations wo
 that never vary, so there cases are resampled without strata. A replicate in which some label is left
 with one class has no AUC and is drawn again, that is, intervals hold given that every AUC is defined.
 
+A network may have been trained several times (R). Its AUC is then the mean over trainings, and trainings
+are random like cases are: each replicate draws R - 1 of them with replacement, so that the variance of its
+mean is that of a mean of R. Of one training the spread is not known, and only cases are resampled.
+
 Sources:
 - DeLong, DeLong, Clarke-Pearson (1988), Biometrics 44:837-845: structural components, their covariance.
 - Sun, Xu (2014), IEEE Signal Processing Letters 21:1389-1393: the components from ranks, O(N log N).
 - Efron, Tibshirani (1993), An Introduction to the Bootstrap: standard error (6), percentiles (13).
+- Rao, Wu (1988), Journal of the American Statistical Association 83:231-241: samples of n - 1 out of n.
 """
 
 from collections.abc import Sequence
@@ -201,6 +206,23 @@ def bootstrap_auc(
         result[:, done : done + values.shape[1]] = values
         done += values.shape[1]
     return result
+
+
+def mean_of_trainings(values: Floats, rng: np.random.Generator) -> Floats:
+    """Replicates of the mean over trainings, (B,), from each training's AUC on each replicate, (R, B).
+
+    With one training they are its own, and the generator is left alone.
+    """
+    trainings, replicates = values.shape
+    if trainings == 1:
+        return np.asarray(values[0])
+    drawn = rng.integers(trainings, size=(trainings - 1, replicates))
+    return np.asarray(np.take_along_axis(values, drawn, axis=0).mean(axis=0))
+
+
+def training_variance(aucs: Sequence[float]) -> float:
+    """Variance of the mean AUC that training again would bring; 0 where one training cannot show it."""
+    return float(np.var(aucs, ddof=1)) / len(aucs) if len(aucs) > 1 else 0.0
 
 
 def percentile_interval(replicates: Floats, level: float = 0.95) -> tuple[float, float]:

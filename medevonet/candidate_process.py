@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ _MESSAGE_CHARACTERS = 4000
 _EXIT_SECONDS = 10  # from the end of a channel to the end of its process
 _ROUNDING = 1e-4  # of a sum of float32 probabilities
 # What a candidate may report of itself; the other kinds are found out, not told.
-_REPORTED = {"import_error", "wrong_shape", "diverged", "out_of_memory", "crashed"}
+_REPORTED = {"import_error", "wrong_shape", "diverged", "out_of_memory", "crashed", "forbidden"}
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,14 @@ class Network:
     multiply_adds: int  # of one image
     head: str  # name of the output layer that is swapped
     memory_format: str
+    precision: str
     device: str
     torch: str  # version
 
 
-def candidate_argument(program: Path, task: TaskConfig, datasets: Sequence[Dataset]) -> dict[str, Any]:
+def candidate_argument(program: Path, task: TaskConfig, dataset: Dataset) -> dict[str, Any]:
     """All that a candidate is told: no path of a validation or test label is in it."""
-    shared = ("epochs", "batch_size", "max_lr", "weight_decay", "precision")
+    shared = ("epochs", "batch_size", "max_lr", "weight_decay")
     recipe = {name: getattr(task, name) for name in shared}
     return {
         "program": str(program),
@@ -56,14 +57,11 @@ def candidate_argument(program: Path, task: TaskConfig, datasets: Sequence[Datas
         "device": task.device,
         "threads": task.threads,
         "recipe": recipe | {"evaluation_batch": evaluation_batch(task)},
-        "datasets": {
-            dataset.name: {
-                "label_kind": dataset.label_kind,
-                "outputs": dataset.outputs,
-                "images": {split: str(path) for split, path in dataset.images.items()},
-                "train_labels": str(dataset.labels["train"]),
-            }
-            for dataset in datasets
+        "dataset": {
+            "label_kind": dataset.label_kind,
+            "outputs": dataset.outputs,
+            "images": {split: str(path) for split, path in dataset.images.items()},
+            "train_labels": str(dataset.labels["train"]),
         },
     }
 
@@ -76,19 +74,22 @@ def evaluation_batch(task: TaskConfig) -> int:
 class Candidate:
     """A candidate process. Its methods raise EvaluationFailed for whatever goes wrong in it."""
 
-    def __init__(self, launcher: Launcher, request: Request, deadline: float | None) -> None:
-        """Start the process; ``deadline`` is a time of ``time.monotonic``."""
+    def __init__(
+        self, launcher: Launcher, request: Request, dataset: Dataset, deadline: float | None
+    ) -> None:
+        """Start the process for a data set; ``deadline`` is a time of ``time.monotonic``."""
+        self.dataset = dataset
         self._device = request.argument["device"]
         self._deadline = deadline
+        self._epochs = 0
         self._doing = "starting"
         self._child = launcher.start(request)
         self._output = request.output.open("rb")  # now: later a program may have put something else there
 
-    def load(self) -> Network:
-        """Load the program and check its network.
+    def load(self, outputs: Sequence[int], precision: Literal["auto", "fp32", "bf16"]) -> Network:
+        """Load the program and check its network with each number of outputs.
 
-        Raises:
-            UserError: there is no such device.
+        ``auto`` is bf16 where the device has it natively. Raises UserError where there is no such device.
         """
         greeting, _ = self._receive(0)
         if "device_error" in greeting:
@@ -96,46 +97,57 @@ class Candidate:
                 f"task.device: expected auto, cpu or a GPU such as cuda:0, found {self._device!r}: "
                 f"{greeting['device_error']}"
             )
-        facts, _ = self._ask("load", "loading the program")
+        if precision == "auto":
+            precision = "bf16" if greeting.get("bf16") else "fp32"
+        facts, _ = self._ask("load", "loading the program", outputs=list(outputs), precision=precision)
         return Network(
             params=self._count(facts, "params"),
             multiply_adds=self._count(facts, "multiply_adds"),
             head=str(facts.get("head")),
             memory_format=str(facts.get("memory_format")),
+            precision=precision,
             device=str(greeting.get("device")),
             torch=str(greeting.get("torch")),
         )
 
-    def start(self, dataset: Dataset, seed: int) -> None:
-        """Make a fresh network for a data set; what is asked from now on is about it."""
-        self._dataset = dataset
-        self._epochs = 0
-        self._ask("start", f"{dataset.name}: making the network", dataset=dataset.name, seed=seed)
+    def fit_one_batch(self, seed: int, steps: int) -> tuple[float, float]:
+        """Train on a single batch: the loss of the first step and of the last."""
+        situation = f"{self.dataset.name}: fitting one batch in {steps} steps"
+        facts, _ = self._ask("fit_one_batch", situation, seed=seed, steps=steps)
+        return self._loss(facts, "first_loss"), self._loss(facts, "last_loss")
 
-    def epoch(self) -> tuple[float, Floats]:
-        """Train for an epoch: the mean training loss, and the validation split's probabilities (N, C)."""
+    def start(self, seed: int, images: int | None = None, epochs: int | None = None) -> None:
+        """Make a fresh network, to be trained on that many images for that many epochs (None: all)."""
+        self._epochs = 0
+        situation = f"{self.dataset.name}: making the network"
+        self._ask("start", situation, seed=seed, images=images, epochs=epochs)
+
+    def epoch(self) -> tuple[float, int, Floats]:
+        """Train for an epoch.
+
+        Returns the mean training loss, how many images were trained on at once (fewer than a batch where
+        memory ran out), and the validation split's probabilities (N, C).
+        """
         self._epochs += 1
-        rows = self._dataset.count("val")
-        header, numbers = self._ask("epoch", f"{self._dataset.name}: epoch {self._epochs}", rows)
-        loss = header.get("train_loss")
-        if not isinstance(loss, float) or not math.isfinite(loss):
-            raise self.failure(FailureKind.DIVERGED, f"expected a finite training loss, found {loss!r}")
-        return loss, self._probabilities(numbers, rows)
+        rows = self.dataset.count("val")
+        header, numbers = self._ask("epoch", f"{self.dataset.name}: epoch {self._epochs}", rows)
+        loss = self._loss(header, "train_loss")
+        return loss, self._count(header, "micro_batch"), self._probabilities(numbers, rows)
 
     def keep(self) -> None:
         """Let it remember the weights as they are now."""
-        self._ask("keep", f"{self._dataset.name}: keeping the weights")
+        self._ask("keep", f"{self.dataset.name}: keeping the weights")
 
     def restore(self) -> None:
         """Let it go back to the weights of the last ``keep``."""
-        self._ask("restore", f"{self._dataset.name}: restoring the weights")
+        self._ask("restore", f"{self.dataset.name}: restoring the weights")
 
     def predict(
         self, split: str, samples: Sequence[int] | None = None, batch_size: int | None = None
     ) -> Floats:
         """Probabilities (N, C) of a split, or of some samples in the order and batches asked for."""
-        rows = self._dataset.count(split) if samples is None else len(samples)
-        situation = f"{self._dataset.name}: predicting {split}"
+        rows = self.dataset.count(split) if samples is None else len(samples)
+        situation = f"{self.dataset.name}: predicting {split}"
         fields = {"split": split, "samples": samples, "batch_size": batch_size}
         return self._probabilities(self._ask("predict", situation, rows, **fields)[1], rows)
 
@@ -169,7 +181,7 @@ class Candidate:
             send(self._child.channel, {"command": command, **fields})
         except OSError:
             raise self._ended() from None
-        floats = rows * self._dataset.outputs if rows else 0
+        floats = rows * self.dataset.outputs if rows else 0
         header, numbers = self._receive(floats)
         if len(numbers) != floats:
             raise self.failure(FailureKind.FORBIDDEN, f"expected {floats} numbers in the answer, found none")
@@ -210,6 +222,12 @@ class Candidate:
             how = f"signal {-ended.code} ({signal.strsignal(-ended.code)})"
         return self.failure(FailureKind.CRASHED, f"expected an answer, found an end by {how}")
 
+    def _loss(self, facts: dict[str, Any], name: str) -> float:
+        loss = facts.get(name)
+        if not isinstance(loss, float) or not math.isfinite(loss):
+            raise self.failure(FailureKind.DIVERGED, f"expected a finite {name}, found {loss!r}")
+        return loss
+
     def _count(self, facts: dict[str, Any], name: str) -> int:
         value = facts.get(name)
         if type(value) is not int or not 0 < value < 2**53:
@@ -219,7 +237,7 @@ class Candidate:
         return value
 
     def _probabilities(self, numbers: Floats, rows: int) -> Floats:
-        probabilities = numbers.reshape(rows, self._dataset.outputs)
+        probabilities = numbers.reshape(rows, self.dataset.outputs)
         if not np.isfinite(probabilities).all():
             raise self.failure(FailureKind.DIVERGED, "expected probabilities, found NaN or infinity")
         low, high = probabilities.min(), probabilities.max()
@@ -228,7 +246,7 @@ class Candidate:
                 FailureKind.FORBIDDEN, f"expected probabilities from 0 to 1, found {low:g} to {high:g}"
             )
         sums = probabilities.sum(axis=1)
-        if self._dataset.label_kind != "multi-label" and np.abs(sums - 1).max() > _ROUNDING:
+        if self.dataset.label_kind != "multi-label" and np.abs(sums - 1).max() > _ROUNDING:
             raise self.failure(
                 FailureKind.FORBIDDEN,
                 "expected probabilities that add up to 1 for each image, "

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.utils.deterministic
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from medevonet.counting import multiply_adds
 from medevonet.faults import ProgramError, blame, check_finite, check_logits
@@ -73,6 +74,7 @@ class Program:
         network = self._create(seed=0)
         head, logits = self._forward(network)
         check_finite(logits)
+        _check_that_nothing_is_shared(network, self._create(seed=0))
         if self.device.type == "cpu" and any(map(_breaks_channels_last, network.modules())):
             self.memory_format = torch.contiguous_format
         with blame("counting"):
@@ -180,6 +182,23 @@ def arrange(network: nn.Module, memory_format: torch.memory_format) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=memory_format)
+
+
+def _check_that_nothing_is_shared(first: nn.Module, second: nn.Module) -> None:
+    """Each call of ``create_model`` makes its network from nothing: training one must not train another."""
+    storages = [
+        {
+            tensor.untyped_storage().data_ptr()
+            for tensor in (*network.parameters(), *network.buffers())
+            if not is_lazy(tensor) and tensor.numel()
+        }
+        for network in (first, second)
+    ]
+    if first is second or storages[0] & storages[1]:
+        raise ProgramError(
+            "forbidden",
+            "expected create_model() to make a fresh network at every call, found two that share weights",
+        )
 
 
 def _name(network: nn.Module, layer: nn.Module) -> str:

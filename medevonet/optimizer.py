@@ -61,5 +61,9 @@ class OneCycleAdamW:
             parameters, gradients, means, squares, [], counts, fused=True, amsgrad=False, maximize=False,
             lr=self._max_lr * lr, beta1=beta1, beta2=0.999, weight_decay=self._weight_decay, eps=1e-8,
         )  # fmt: skip
-        for parameter in parameters:
+        self.clear_gradients()
+
+    def clear_gradients(self) -> None:
+        """Drop the gradients that have been summed so far."""
+        for parameter, *_ in self._states:
             parameter.grad = None

@@ -20,7 +20,9 @@ from medevonet.auc_statistics import (
     auc,
     bootstrap_auc,
     delong_influence,
+    mean_of_trainings,
     percentile_interval,
+    training_variance,
 )
 from medevonet.label_kind import LabelKind
 
@@ -33,7 +35,7 @@ class PairedDifference:
     auc_a: float
     auc_b: float
     replicates: Floats  # (replicates,) the difference in each bootstrap replicate
-    standard_error: float  # of the difference, by DeLong
+    standard_error: float  # of the difference, by DeLong, and of training where there are several
 
     @property
     def difference(self) -> float:
@@ -54,23 +56,35 @@ class PairedDifference:
 
 
 def paired_difference(
-    a: Probabilities,
-    b: Probabilities,
+    a: Sequence[Probabilities],
+    b: Sequence[Probabilities],
     labels: Labels,
     label_kind: LabelKind,
     rng: np.random.Generator,
     replicates: int,
 ) -> PairedDifference:
-    """Compare two models on one test set; ``ValueError`` as ``delong_influence`` and ``bootstrap_auc``."""
-    influence = delong_influence(b, labels, label_kind) - delong_influence(a, labels, label_kind)
-    resampled_a, resampled_b = bootstrap_auc([a, b], labels, label_kind, rng, replicates)
+    """Compare two models on one test set; each is given by the probabilities of all its trainings.
+
+    Raises ``ValueError`` as ``delong_influence`` and ``bootstrap_auc``.
+    """
+    influence = _mean_influence(b, labels, label_kind) - _mean_influence(a, labels, label_kind)
+    resampled = bootstrap_auc([*a, *b], labels, label_kind, rng, replicates)
+    of_a, of_b = mean_of_trainings(resampled[: len(a)], rng), mean_of_trainings(resampled[len(a) :], rng)
+    aucs_a, aucs_b = ([auc(each, labels, label_kind) for each in model] for model in (a, b))
     return PairedDifference(
         cases=len(labels),
-        auc_a=auc(a, labels, label_kind),
-        auc_b=auc(b, labels, label_kind),
-        replicates=resampled_b - resampled_a,
-        standard_error=float(np.linalg.norm(influence)),
+        auc_a=float(np.mean(aucs_a)),
+        auc_b=float(np.mean(aucs_b)),
+        replicates=of_b - of_a,
+        standard_error=math.sqrt(
+            float(influence @ influence) + training_variance(aucs_a) + training_variance(aucs_b)
+        ),
     )
+
+
+def _mean_influence(trainings: Sequence[Probabilities], labels: Labels, label_kind: LabelKind) -> Floats:
+    """DeLong's influence of each case on the mean AUC over trainings, (N,)."""
+    return np.asarray(np.mean([delong_influence(each, labels, label_kind) for each in trainings], axis=0))
 
 
 def mean_difference(differences: Sequence[PairedDifference]) -> PairedDifference:

@@ -11,15 +11,15 @@ import numpy as np
 
 from azure_llm import choose_provider
 from dataloader import Dataset, DatasetConfig
-from medevonet.candidate_process import Candidate, candidate_argument
 from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
+from medevonet.starting import CandidateStarter
 from openevolve.config import Config, ModelConfig, Price
 from openevolve.display import duration
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.isolation import ForkServer, Request
+from openevolve.isolation import ForkServer
 from openevolve.program import Context, Elite, Program
 from openevolve.prompts import build_prompt
 from openevolve.run import read_program
@@ -46,6 +46,7 @@ class Rates:
     training: float
     predicting: float
     device: str
+    precision: str
 
 
 def preflight(config: Config, task: TaskConfig, program: Path) -> Check:
@@ -128,7 +129,8 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
     """Time, from training the seed program here on random images for a moment; and cost."""
     try:
         rates = measure(task, program)
-        counts = [_counts(entry, _source(entry, task)) for entry in task.datasets]
+        sources = [(entry, _source(entry, task)) for entry in task.datasets]
+        counts = {source.name: _counts(entry, source) for entry, source in sources}
     except UserError as error:
         problems.append(str(error))
         return []
@@ -136,13 +138,16 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
         problems.append(f"{program}: {failure.kind}: {failure}")
         return []
     seconds = sum(
-        task.epochs * (count["train"] / rates.training + count["val"] / rates.predicting)
-        + count["test"] / rates.predicting
-        for count in counts
+        task.repeats(name)
+        * (
+            task.epochs * (count["train"] / rates.training + count["val"] / rates.predicting)
+            + count["test"] / rates.predicting
+        )
+        for name, count in counts.items()
     )
     whole = seconds * (config.max_iterations + 1) / config.evaluator.parallel_evaluations
     return [
-        f"device: {rates.device}, {task.threads} threads for a program, {task.precision}; the seed program "
+        f"device: {rates.device}, {task.threads} threads for a program, {rates.precision}; the seed program "
         f"trains on {rates.training:.0f} images a second and predicts {rates.predicting:.0f}",
         f"time: about {duration(seconds)} for one evaluation, {duration(whole)} for the run, "
         "if programs are about as fast as the seed",
@@ -159,12 +164,10 @@ def measure(task: TaskConfig, program: Path) -> Rates:
     """
     with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
         dataset = _random_dataset(Path(folder), task)
-        request = Request(
-            "candidate:main", candidate_argument(program.resolve(), task, [dataset]), Path(folder)
-        )
-        with Candidate(server, request, deadline=None) as candidate:
-            network = candidate.load()
-            candidate.start(dataset, seed=0)
+        starter = CandidateStarter(program.read_bytes(), task, None, None, server, None)
+        with starter.start(dataset) as candidate:
+            network = candidate.load([dataset.outputs], task.precision)
+            candidate.start(seed=0)
             candidate.epoch()  # the first one also allocates and chooses algorithms
             start = time.perf_counter()
             candidate.epoch()
@@ -173,7 +176,9 @@ def measure(task: TaskConfig, program: Path) -> Rates:
             candidate.predict("val")
             predicting = time.perf_counter() - start
     images = _TRIAL_BATCHES * task.batch_size
-    return Rates(images / max(both - predicting, 1e-6), images / predicting, network.device)
+    return Rates(
+        images / max(both - predicting, 1e-6), images / predicting, network.device, network.precision
+    )
 
 
 def _random_dataset(folder: Path, task: TaskConfig) -> Dataset:

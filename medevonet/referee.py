@@ -1,6 +1,6 @@
-"""The referee's half of an evaluation: it holds the labels, and believes nothing it has not checked.
+"""The referee's half of a training: it holds the labels, and believes nothing it has not checked.
 
-One candidate process trains one network per data set (candidate.py says what it can be asked); every
+A candidate process trains one network on one data set (candidate.py says what it can be asked); every
 metric is computed here from the probabilities that it sends.
 """
 
@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from dataloader import Dataset
-from medevonet.auc_statistics import auc
+from medevonet.artifacts import DatasetPredictions, Split, SplitPredictions
+from medevonet.auc_statistics import Labels, auc
 from medevonet.candidate_process import Candidate, Floats, evaluation_batch
-from metrics_utils import DatasetPredictions, SplitPredictions
 from openevolve.program import FailureKind
 from run_utils import TaskConfig
 
 # How far a probability may move between batches. Rounding moved those of 28 trained networks by at most 2e-7
 # on a CPU (fp32); TF32 and bf16 on a GPU round at 5e-4 and 4e-3. Batch statistics moved them by 0.01 to 0.6.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2}
+FIT_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ OnEpoch = Callable[[Dataset, EpochReport], None]
 
 
 @dataclass(frozen=True)
-class DatasetRun:
-    """A network's training on one data set, and what its best epoch predicts."""
+class TrainingRun:
+    """One training on one data set, and what its best epoch predicts."""
 
     dataset: Dataset
+    seed: int
     history: tuple[EpochReport, ...]
-    predictions: DatasetPredictions
+    micro_batch: int  # images trained on at once: fewer than a batch where memory ran out
+    probabilities: dict[Split, Floats]  # (N, C)
 
     @property
     def best(self) -> EpochReport:
@@ -58,31 +61,70 @@ class DatasetRun:
         aucs = " ".join(f"{report.val_auc:.4f}" for report in self.history)
         return f"{self.dataset.name}: {losses}; validation AUC by epoch {aucs}; best epoch {self.best.epoch}"
 
+
+@dataclass(frozen=True)
+class DatasetRun:
+    """All trainings on one data set; they differ in their seeds."""
+
+    dataset: Dataset
+    trainings: tuple[TrainingRun, ...]
+
+    @property
+    def val_auc(self) -> float:
+        return float(np.mean([training.best.val_auc for training in self.trainings]))
+
+    @property
+    def predictions(self) -> DatasetPredictions:
+        labels = {split: held_out_labels(self.dataset, split) for split in ("val", "test")}
+        val, test = (
+            SplitPredictions(first, labels[split], tuple(further))
+            for split in ("val", "test")
+            for first, *further in [[training.probabilities[split] for training in self.trainings]]
+        )
+        return DatasetPredictions(self.dataset.label_kind, val, test)
+
+    def course(self) -> str:
+        return "\n".join(training.course() for training in self.trainings)
+
     def to_json(self) -> dict[str, Any]:
         """All but the predictions."""
         return {
             "label_kind": self.dataset.label_kind,
             "outputs": self.dataset.outputs,
-            "best_epoch": self.best.epoch,
-            "history": [asdict(report) for report in self.history],
+            "trainings": [
+                {
+                    "seed": training.seed,
+                    "best_epoch": training.best.epoch,
+                    "micro_batch": training.micro_batch,
+                    "history": [asdict(report) for report in training.history],
+                }
+                for training in self.trainings
+            ],
         }
 
 
-def dataset_seed(seed: int, dataset: str) -> int:
-    """The seed of one data set's training, the same whatever other data sets there are."""
-    return zlib.crc32(f"{seed}/{dataset}".encode())
+def training_seed(seed: int, dataset: str, repeat: int = 0) -> int:
+    """The seed of one training, the same whatever other data sets and repeats there are."""
+    return zlib.crc32(f"{seed}/{dataset}{f'/{repeat}' if repeat else ''}".encode())
 
 
-def train_dataset(candidate: Candidate, dataset: Dataset, task: TaskConfig, on_epoch: OnEpoch) -> DatasetRun:
-    """Train on one data set and predict with the weights of the best epoch. Raises EvaluationFailed."""
-    labels = {split: dataset.load_labels(split).astype(np.uint8) for split in ("val", "test")}
-    candidate.start(dataset, dataset_seed(task.seed, dataset.name))
+def held_out_labels(dataset: Dataset, split: str) -> Labels:
+    return dataset.load_labels(split).astype(np.uint8)
+
+
+def train(
+    candidate: Candidate, task: TaskConfig, seed: int, precision: str, on_epoch: OnEpoch
+) -> TrainingRun:
+    """Train by the recipe and predict with the weights of the best epoch. Raises EvaluationFailed."""
+    dataset = candidate.dataset
+    labels = held_out_labels(dataset, "val")
+    candidate.start(seed)
     history: list[EpochReport] = []
     best_auc = -math.inf
     for epoch in range(1, task.epochs + 1):
         start = time.monotonic()
-        loss, probabilities = candidate.epoch()
-        val_auc = auc(probabilities, labels["val"], dataset.label_kind)
+        loss, micro_batch, probabilities = candidate.epoch()
+        val_auc = auc(probabilities, labels, dataset.label_kind)
         better = val_auc > best_auc
         if better:
             best_auc, kept = val_auc, probabilities
@@ -90,13 +132,32 @@ def train_dataset(candidate: Candidate, dataset: Dataset, task: TaskConfig, on_e
         history.append(EpochReport(epoch, loss, val_auc, time.monotonic() - start, better))
         on_epoch(dataset, history[-1])
     candidate.restore()
-    check_each_image_alone(candidate, dataset, task, kept)
-    val = SplitPredictions(kept, labels["val"])
-    test = SplitPredictions(candidate.predict("test"), labels["test"])
-    return DatasetRun(dataset, tuple(history), DatasetPredictions(dataset.label_kind, val, test))
+    check_each_image_alone(candidate, task, precision, kept)
+    predicted: dict[Split, Floats] = {"val": kept, "test": candidate.predict("test")}
+    return TrainingRun(dataset, seed, tuple(history), micro_batch, predicted)
 
 
-def check_each_image_alone(candidate: Candidate, dataset: Dataset, task: TaskConfig, kept: Floats) -> None:
+def train_briefly(candidate: Candidate, seed: int, images: int, epochs: int) -> float:
+    """Validation AUC after so many epochs on so many images, under a schedule of that length."""
+    candidate.start(seed, images, epochs)
+    for _ in range(epochs):
+        _, _, probabilities = candidate.epoch()
+    labels = held_out_labels(candidate.dataset, "val")
+    return auc(probabilities, labels, candidate.dataset.label_kind)
+
+
+def check_that_one_batch_fits(candidate: Candidate, seed: int) -> None:
+    """A network that can learn learns one batch by heart. Raises EvaluationFailed (diverged)."""
+    first, last = candidate.fit_one_batch(seed, FIT_STEPS)
+    if not last < first:
+        raise candidate.failure(
+            FailureKind.DIVERGED,
+            f"expected the loss on a single batch to fall in {FIT_STEPS} steps, found {first:.4g} at first "
+            f"and {last:.4g} at last: nothing is learned",
+        )
+
+
+def check_each_image_alone(candidate: Candidate, task: TaskConfig, precision: str, kept: Floats) -> None:
     """Predict validation images again, in other batches: a probability may depend on its image alone.
 
     Raises EvaluationFailed (forbidden).
@@ -111,7 +172,7 @@ def check_each_image_alone(candidate: Candidate, dataset: Dataset, task: TaskCon
     for how, samples, batch_size in trials:
         found = candidate.predict("val", samples.tolist(), batch_size)
         change = np.abs(found - kept[samples]).max()
-        if change > _TOLERANCE[task.precision]:
+        if change > _TOLERANCE[precision]:
             raise candidate.failure(
                 FailureKind.FORBIDDEN,
                 "expected an output that depends on its image alone, "

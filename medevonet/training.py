@@ -16,6 +16,7 @@ from medevonet.faults import check_logits
 from medevonet.optimizer import OneCycleAdamW
 
 LabelKind = Literal["binary", "multi-class", "multi-label"]
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Recipe:
     evaluation_batch: int  # images predicted at once
     max_lr: float
     weight_decay: float
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
 
 
 class Training:
@@ -61,6 +62,10 @@ class Training:
         steps = recipe.epochs * len(self._batches())
         self._optimizer = OneCycleAdamW(network.parameters(), recipe.max_lr, recipe.weight_decay, steps)
         self._kept: dict[str, Any] = {}
+        # Smaller once memory has run out: gradients are then summed over parts of a batch, while a layer that
+        # looks at its batch (batch normalisation) sees a part at a time.
+        self.micro_batch = recipe.batch_size
+        self._evaluation_batch = recipe.evaluation_batch
 
     def epoch(self) -> float:
         """Train on every image once, in random order; returns the mean loss."""
@@ -68,26 +73,58 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         seen = 0
         for batch in self._batches():
-            logits = self._logits(self.images[batch])
-            labels = self.labels[batch]
+            loss_sum += self._step(batch) * len(batch)
+            seen += len(batch)
+        return loss_sum.item() / seen
+
+    def _step(self, batch: Tensor) -> Tensor:
+        """One update of the weights; returns the batch's mean loss. Raises torch.OutOfMemoryError."""
+        while True:
+            try:
+                loss = self._backward(batch)
+            except torch.OutOfMemoryError:
+                if self.micro_batch < 4:
+                    raise
+            else:
+                self._optimizer.step()
+                return loss
+            # Only here: the exception kept alive what the attempt had allocated.
+            self.micro_batch //= 2
+            self._optimizer.clear_gradients()
+            _release_memory(self.device)
+
+    def _backward(self, batch: Tensor) -> Tensor:
+        """Gradients of the batch's mean loss, which is returned; parts are never of one image alone."""
+        mean = torch.zeros((), device=self.device)
+        for part in batch.tensor_split(max(1, len(batch) // self.micro_batch)):
+            logits, labels = self._logits(self.images[part]), self.labels[part]
             loss = (
                 binary_cross_entropy_with_logits(logits, labels)
                 if self.multi_label
                 else cross_entropy(logits, labels)
-            )
+            ) * (len(part) / len(batch))
             loss.backward()
-            self._optimizer.step()
-            loss_sum += loss.detach() * len(batch)
-            seen += len(batch)
-        return loss_sum.item() / seen
+            mean += loss.detach()
+        return mean
 
     @torch.no_grad()  # inference mode would spoil what a network caches in its first forward pass
     def predict(self, images: Tensor, batch_size: int | None = None) -> Tensor:
-        """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given."""
+        """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given.
+
+        Raises torch.OutOfMemoryError.
+        """
         self.network.eval()
-        batches = images.split(batch_size or self.recipe.evaluation_batch)
-        logits = torch.cat([self._logits(batch) for batch in batches])
-        return (logits.sigmoid() if self.multi_label else logits.softmax(dim=1)).cpu()
+        while True:
+            batches = images.split(batch_size or self._evaluation_batch)
+            try:
+                logits = torch.cat([self._logits(batch) for batch in batches])
+            except torch.OutOfMemoryError:
+                if batch_size is not None or self._evaluation_batch < 2:
+                    raise
+            else:
+                return (logits.sigmoid() if self.multi_label else logits.softmax(dim=1)).cpu()
+            self._evaluation_batch //= 2
+            _release_memory(self.device)
 
     def keep(self) -> None:
         """Remember the weights as they are now."""
@@ -110,6 +147,12 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
             logits = self.network(to_rgb(images, self.memory_format))
         return check_logits(logits, (len(images), self.outputs)).float()
+
+
+def _release_memory(device: torch.device) -> None:
+    """Give back what the allocator caches: it may be in pieces too small for what was asked for."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def to_rgb(images: Tensor, memory_format: torch.memory_format) -> Tensor:

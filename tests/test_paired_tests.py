@@ -31,7 +31,8 @@ def two_models(
 
 
 def compared(rng: np.random.Generator, cases: int, gain: float, replicates: int) -> PairedDifference:
-    return paired_difference(*two_models(rng, cases, gain), "binary", rng, replicates)
+    a, b, labels = two_models(rng, cases, gain)
+    return paired_difference([a], [b], labels, "binary", rng, replicates)
 
 
 def test_p_values_of_equal_models_are_uniform() -> None:
@@ -58,15 +59,15 @@ def test_bootstrap_and_delong_p_values_agree_in_between() -> None:
 
 def test_models_of_equal_order_do_not_differ() -> None:
     a, _, labels = two_models(np.random.default_rng(3), 60, 0)
-    result = paired_difference(a, np.exp(a), labels, "binary", np.random.default_rng(0), 200)
+    result = paired_difference([a], [np.exp(a)], labels, "binary", np.random.default_rng(0), 200)
     assert (result.difference, result.ci95) == (0, (0, 0))
     assert (result.bootstrap_p, result.delong_p) == (1, 1)
 
 
 def test_swapping_the_models_negates_the_difference() -> None:
     a, b, labels = two_models(np.random.default_rng(4), 100, 0.3)
-    forward = paired_difference(a, b, labels, "binary", np.random.default_rng(0), 500)
-    backward = paired_difference(b, a, labels, "binary", np.random.default_rng(0), 500)
+    forward = paired_difference([a], [b], labels, "binary", np.random.default_rng(0), 500)
+    backward = paired_difference([b], [a], labels, "binary", np.random.default_rng(0), 500)
     assert backward.difference == -forward.difference
     np.testing.assert_array_equal(backward.replicates, -forward.replicates)
     assert (backward.bootstrap_p, backward.delong_p) == (forward.bootstrap_p, forward.delong_p)

@@ -35,7 +35,7 @@ def test_what_a_search_gets_holds_no_test_metric(tiny: TinyTask) -> None:
     result = tiny.sound.result()
     assert set(result.metrics) == {
         "combined_score", "mean_val_auc", "two_val_auc", "four_val_auc", "labels_val_auc",
-        "params", "efficiency", "param_count", "multiply_adds",
+        "mean_val_auc_se", "params", "efficiency", "param_count", "multiply_adds", "cost",
     }  # fmt: skip
     val_aucs = [result.metrics[f"{name}_val_auc"] for name in KINDS]
     assert result.metrics["combined_score"] == result.metrics["mean_val_auc"] == np.mean(val_aucs)
@@ -88,12 +88,13 @@ def test_bf16_is_a_setting(tiny: TinyTask) -> None:
 
 def test_the_best_epoch_is_the_earliest_of_the_highest_and_its_weights_predict(tiny: TinyTask) -> None:
     evaluation = tiny.evaluate(programs.BEST_AT_FIRST, epochs=5, datasets=tiny.one)
-    (run,) = evaluation.runs
+    (dataset_run,) = evaluation.runs
+    (run,) = dataset_run.trainings
     aucs = [report.val_auc for report in run.history]
     assert run.best.epoch == 1 + int(np.argmax(aucs)) < 5
     assert run.best.val_auc == evaluation.result().metrics["combined_score"]
     assert [report.epoch for report in run.history if report.best][-1] == run.best.epoch
-    assert run.predictions.test.probabilities.shape == (44, 2)
+    assert dataset_run.predictions.test.probabilities.shape == (44, 2)
     assert evaluation.statistics["mean"]["test"]["auc"] > 0.7  # the last epoch's weights: the opposite
     assert aucs[-1] < 0.3
 
@@ -112,8 +113,9 @@ def test_the_artifacts_hold_all_that_the_statistics_need(tiny: TinyTask) -> None
     assert record["seconds"] > 0
     for name, predictions in load_predictions(tiny.sound.artifact.with_suffix(".npz")).items():
         dataset = record["datasets"][name]
-        assert [epoch["epoch"] for epoch in dataset["history"]] == [1, 2]
-        assert dataset["history"][dataset["best_epoch"] - 1]["val_auc"] == dataset["val"]["auc"]
+        (training,) = dataset["trainings"]
+        assert [epoch["epoch"] for epoch in training["history"]] == [1, 2]
+        assert training["history"][training["best_epoch"] - 1]["val_auc"] == dataset["val"]["auc"]
         for split in ("val", "test"):
             cases = predictions["val" if split == "val" else "test"]
             assert auc(cases.probabilities, cases.labels, predictions.label_kind) == dataset[split]["auc"]
@@ -134,8 +136,8 @@ def test_an_artifact_is_named_by_the_programs_uuid(tiny: TinyTask) -> None:
 def test_a_candidate_is_told_of_no_label_that_it_is_scored_by(tiny: TinyTask) -> None:
     task = tiny.config()
     datasets = load_datasets(task.datasets, task.size)
-    told = json.dumps(candidate_argument(Path("program.py"), task, datasets))
     for dataset in datasets:
+        told = json.dumps(candidate_argument(Path("program.py"), task, dataset))
         assert str(dataset.labels["train"]) in told
         assert str(dataset.labels["val"]) not in told
         assert str(dataset.labels["test"]) not in told

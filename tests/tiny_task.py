@@ -63,7 +63,7 @@ class TinyTask:
         settings = {
             "datasets": [dataset.model_dump() for dataset in self.datasets],
             "size": SIZE, "epochs": 2, "batch_size": 32, "max_lr": 0.02, "device": "cpu", "threads": 1,
-            "bootstrap_replicates": 100,
+            "precision": "fp32", "bootstrap_replicates": 100,
         }  # fmt: skip
         return TaskConfig.model_validate(settings | changes)
 

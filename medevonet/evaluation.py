@@ -1,0 +1,269 @@
+"""One program's evaluation: a candidate process for each training, in rungs from cheap to full.
+
+Every training has a process of its own, which imports the program afresh: nothing that a program learns,
+counts or changes can pass from one data set to the next.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from dataloader import Dataset, load_datasets
+from medevonet import referee
+from medevonet.artifacts import write_artifact
+from medevonet.candidate_process import Candidate, Network
+from medevonet.referee import DatasetRun, OnEpoch, TrainingRun, training_seed
+from medevonet.rungs import plan_cheap_rung
+from medevonet.starting import CandidateStarter, launcher_for
+from metrics_utils import bootstrap_statistics
+from openevolve.errors import UserError
+from openevolve.evaluation_result import EvaluationResult
+from openevolve.isolation import Launcher
+from openevolve.program import FailureKind
+from run_utils import TaskConfig
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one evaluation may take; None is no limit."""
+
+    seconds: float | None = None
+    memory_mb: int | None = None  # resident memory of a candidate
+
+
+@dataclass(frozen=True)
+class CheapResult:
+    """What the cheap rung found out."""
+
+    network: Network
+    val_aucs: dict[str, float]  # by data set
+    cost: int  # images trained on
+
+    def result(self) -> EvaluationResult:
+        mean_val_auc = sum(self.val_aucs.values()) / len(self.val_aucs)
+        metrics = _metrics(self.network, mean_val_auc, self.val_aucs, self.cost)
+        course = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
+        return EvaluationResult(metrics, {"training": f"validation AUC after a brief training: {course}"})
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that an evaluation found out, test split included: for people and files, never for a search."""
+
+    network: Network
+    runs: tuple[DatasetRun, ...]
+    statistics: dict[str, Any]  # of metrics_utils.bootstrap_statistics
+    cost: int  # images trained on
+    seconds: float
+    artifact: Path
+
+    def result(self) -> EvaluationResult:
+        """What a search may know: validation metrics and the course of training."""
+        mean = self.statistics["mean"]["val"]
+        metrics = _metrics(
+            self.network, mean["auc"], {run.dataset.name: run.val_auc for run in self.runs}, self.cost
+        )
+        metrics["mean_val_auc_se"] = mean["standard_error"]
+        return EvaluationResult(metrics, {"training": "\n".join(run.course() for run in self.runs)})
+
+
+def _metrics(
+    network: Network, mean_val_auc: float, val_aucs: dict[str, float], cost: int
+) -> dict[str, float]:
+    return {
+        "combined_score": mean_val_auc,
+        "mean_val_auc": mean_val_auc,
+        **{f"{name}_val_auc": value for name, value in val_aucs.items()},
+        "params": math.log10(network.params),
+        "efficiency": -math.log10(network.multiply_adds),
+        "param_count": network.params,
+        "multiply_adds": network.multiply_adds,
+        "cost": cost,
+    }
+
+
+def ignore(dataset: Dataset, report: referee.EpochReport) -> None:
+    """Nobody watches."""
+
+
+def evaluate_program(
+    program: Path,
+    task: TaskConfig,
+    artifacts: Path,
+    *,
+    limits: Limits | None = None,
+    launcher: Launcher | None = None,
+    on_epoch: OnEpoch = ignore,
+) -> Evaluation:
+    """Train on every data set of the task, write the artifact pair and return everything.
+
+    ``launcher`` starts candidates; by default that of the run, and outside a run one of its own.
+
+    Raises:
+        EvaluationFailed: the program is at fault; its ``kind`` says how.
+        UserError: the task, the data or the device is.
+    """
+    with _session(program, task, artifacts, limits or Limits(), launcher, on_epoch) as session:
+        return session.finish()
+
+
+def evaluate_in_rungs(
+    program: Path,
+    task: TaskConfig,
+    artifacts: Path,
+    *,
+    limits: Limits | None = None,
+    launcher: Launcher | None = None,
+) -> Iterator[CheapResult | Evaluation]:
+    """As ``evaluate_program``, with the cheap rung's result first; closing the iterator stops there.
+
+    Before either, one batch is learned by heart: a program that cannot do that fails within seconds.
+    """
+    with _session(program, task, artifacts, limits or Limits(), launcher, ignore) as session:
+        yield session.cheap_rung()
+        yield session.finish()
+
+
+@contextmanager
+def _session(
+    program: Path,
+    task: TaskConfig,
+    artifacts: Path,
+    limits: Limits,
+    launcher: Launcher | None,
+    on_epoch: OnEpoch,
+) -> Iterator["_Session"]:
+    started = time.monotonic()
+    try:
+        source = program.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{program}: expected a Python file that defines create_model(), found: {error.strerror}"
+        ) from None
+    task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
+    datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
+    deadline = None if limits.seconds is None else started + limits.seconds
+    with launcher_for(launcher) as (launcher, folder):
+        starter = CandidateStarter(source, task, limits.memory_mb, deadline, launcher, folder)
+        yield _Session(starter, datasets, artifacts, _uuid_of(program), on_epoch, started)
+
+
+@dataclass
+class _Session:
+    """The trainings of one program, done and to be done."""
+
+    starter: CandidateStarter
+    datasets: Sequence[Dataset]
+    artifacts: Path
+    uuid: str
+    on_epoch: OnEpoch
+    started: float
+    network: Network | None = None  # as the first candidate found it
+    cost: int = 0  # images trained on
+    done: dict[tuple[str, int], TrainingRun] = field(default_factory=dict)  # by data set and repeat
+
+    @property
+    def task(self) -> TaskConfig:
+        return self.starter.task
+
+    def cheap_rung(self) -> CheapResult:
+        """Small data sets in full, large ones briefly (``rungs.plan_cheap_rung``)."""
+        plan = plan_cheap_rung({dataset.name: dataset.count("train") for dataset in self.datasets}, self.task)
+        val_aucs: dict[str, float] = {}
+        for dataset in self.datasets:
+            seed = training_seed(self.task.seed, dataset.name)
+            with self._candidate(dataset) as (candidate, network):
+                if not val_aucs:
+                    referee.check_that_one_batch_fits(candidate, seed)
+                if dataset.name in plan.whole:
+                    val_aucs[dataset.name] = self._train(candidate, network, repeat=0).best.val_auc
+                else:
+                    brief = plan.brief[dataset.name]
+                    val_aucs[dataset.name] = referee.train_briefly(
+                        candidate, seed, brief.images, brief.epochs
+                    )
+                    self.cost += brief.cost
+        result = CheapResult(network, val_aucs, self.cost)
+        runs = [self._run(dataset) for dataset in self.datasets if dataset.name in plan.whole]
+        self._write("cheap rung", network, {"cheap_rung": {"val_auc": val_aucs}}, runs)
+        return result
+
+    def finish(self) -> Evaluation:
+        """Every training that has not been done yet, and what all of them say."""
+        for dataset in self.datasets:
+            for repeat in range(self.task.repeats(dataset.name)):
+                if (dataset.name, repeat) not in self.done:
+                    with self._candidate(dataset) as (candidate, network):
+                        self._train(candidate, network, repeat)
+        assert self.network is not None  # there is at least one data set
+        runs = tuple(map(self._run, self.datasets))
+        predictions = {run.dataset.name: run.predictions for run in runs}
+        statistics = bootstrap_statistics(predictions, self.task.seed, self.task.bootstrap_replicates)
+        path = self._write("ok", self.network, statistics, runs)
+        return Evaluation(self.network, runs, statistics, self.cost, time.monotonic() - self.started, path)
+
+    @contextmanager
+    def _candidate(self, dataset: Dataset) -> Iterator[tuple[Candidate, Network]]:
+        """A process that has loaded the program, and the network it found.
+
+        The first checks the heads of all data sets; later ones must find the same network.
+        """
+        with self.starter.start(dataset) as candidate:
+            checked = self.datasets if self.network is None else [dataset]
+            found = candidate.load(sorted({each.outputs for each in checked}), self.task.precision)
+            if self.network is not None and found != self.network:
+                raise candidate.failure(
+                    FailureKind.FORBIDDEN,
+                    "expected the same network at every import of the program, "
+                    f"found {self.network} and then {found}",
+                )
+            self.network = found
+            yield candidate, found
+
+    def _train(self, candidate: Candidate, network: Network, repeat: int) -> TrainingRun:
+        dataset = candidate.dataset
+        seed = training_seed(self.task.seed, dataset.name, repeat)
+        run = referee.train(candidate, self.task, seed, network.precision, self.on_epoch)
+        self.cost += dataset.count("train") * self.task.epochs
+        self.done[dataset.name, repeat] = run
+        return run
+
+    def _run(self, dataset: Dataset) -> DatasetRun:
+        """The trainings on a data set that have been done."""
+        repeats = range(self.task.repeats(dataset.name))
+        found = (self.done.get((dataset.name, repeat)) for repeat in repeats)
+        return DatasetRun(dataset, tuple(run for run in found if run is not None))
+
+    def _write(
+        self, status: str, network: Network, facts: Mapping[str, Any], runs: Sequence[DatasetRun]
+    ) -> Path:
+        """Write the artifact pair of what is known so far; a later call replaces it."""
+        statistics = facts.get("datasets", {})
+        record = {
+            "status": status,
+            "program": self.starter.source.decode(errors="replace"),
+            **asdict(network),
+            **facts,
+            "datasets": {
+                run.dataset.name: run.to_json() | statistics.get(run.dataset.name, {}) for run in runs
+            },
+            "task": self.task.model_dump(mode="json"),
+            "cost": self.cost,
+            "seconds": time.monotonic() - self.started,
+        }
+        predictions = {run.dataset.name: run.predictions for run in runs}
+        return write_artifact(self.artifacts, self.uuid, record, predictions)
+
+
+def _uuid_of(program: Path) -> str:
+    """The artifact's name: the program's, where a run has named it by a UUID."""
+    try:
+        return str(UUID(program.stem))
+    except ValueError:
+        return str(uuid4())

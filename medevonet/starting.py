@@ -1,0 +1,56 @@
+"""Candidate processes of one program: where they run, with which limits, from which fork server."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dataloader import Dataset
+from medevonet.candidate_process import Candidate, candidate_argument
+from openevolve.isolation import ForkServer, Launcher, Request
+from run_utils import TaskConfig
+
+
+@dataclass(frozen=True)
+class CandidateStarter:
+    """Starts a fresh process, in a folder of its own, for each training of one program."""
+
+    source: bytes  # of the program
+    task: TaskConfig
+    memory_mb: int | None  # resident memory of a candidate
+    deadline: float | None  # a time of ``time.monotonic``
+    launcher: Launcher
+    folder: Path | None  # where candidates' folders go; None: the system's
+
+    @contextmanager
+    def start(self, dataset: Dataset) -> Iterator[Candidate]:
+        with TemporaryDirectory(prefix="candidate-", dir=self.folder, ignore_cleanup_errors=True) as name:
+            copy = Path(name) / "program.py"
+            copy.write_bytes(self.source)
+            request = Request(
+                target="candidate:main",
+                argument=candidate_argument(copy, self.task, dataset),
+                directory=Path(name),
+                environment={key: os.environ[key] for key in ("CUDA_VISIBLE_DEVICES",) if key in os.environ},
+                memory_limit_mb=self.memory_mb,
+            )
+            with Candidate(self.launcher, request, dataset, self.deadline) as candidate:
+                yield candidate
+
+
+@contextmanager
+def launcher_for(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | None]]:
+    """What starts candidates, and where their folders go so that they never outlive this process.
+
+    ``launcher`` if there is one; else that of the run; outside a run one of its own.
+    """
+    if launcher is not None:
+        yield launcher, None
+    elif inherited := Launcher.inherited():
+        with inherited:
+            yield inherited, Path.cwd()  # the run removes it with the evaluation
+    else:
+        with ForkServer(["candidate"]) as server:
+            yield server, server.scratch
