@@ -17,6 +17,7 @@ from benchmarks.overhead.timeline import Timeline
 from openevolve.config import Config
 from openevolve.config_files import check
 from openevolve.controller import Controller, Observer, Parts
+from openevolve.conversation import Decide
 from openevolve.database import Database, declared_axes
 from openevolve.display import PlainDisplay
 from openevolve.history import History
@@ -49,7 +50,7 @@ class InstantExecutor:
 
     slots = 1
 
-    async def evaluate(self, program: Program) -> Outcome:
+    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
         return Outcome(program.id, workload.score(program.code))
 
     def close(self) -> None:
