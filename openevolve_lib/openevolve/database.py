@@ -131,6 +131,13 @@ class Database:
             return dissimilarity(line_set(elite.program.code), self._reference)
         raise ValueError(f"expected the metric {axis.name!r} (an axis), found {sorted(elite.metrics)}")
 
+    def cell_fitness(self) -> list[dict[Cell, float]]:
+        """By island, the fitness of the best program of each occupied cell."""
+        return [
+            {cell: self.fitness(island.members[holder].metrics) for cell, holder in island.cells.items()}
+            for island in self.islands
+        ]
+
     def check(self, elite: Elite) -> None:
         """Raise ValueError where the metrics lack fitness, tie-break or an axis, or are not finite."""
         for name, value in elite.metrics.items():
