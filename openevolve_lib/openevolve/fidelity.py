@@ -52,10 +52,10 @@ class Decision(Record):
         """Expected and found, in one line."""
         if self.predicted is None or self.margin is None:
             return f"{self.full} programs evaluated in full are too few to judge by rung {self.rung}"
-        beaten = "no elite" if self.to_beat is None else f"an elite with {self.to_beat:.4g}"
+        elite = "" if self.to_beat is None else f"; the elite of its cell has {self.to_beat:.4g}"
         return (
             f"scored {self.score:.4g} on rung {self.rung}, lower than {self.better} of {self.seen} programs; "
-            f"at most {self.predicted + self.margin:.4g} is expected in full, and {beaten} holds its cell"
+            f"at most {self.predicted + self.margin:.4g} is expected in full{elite}"
         )
 
 
