@@ -7,10 +7,11 @@ from typing import Protocol
 
 from openevolve.config import Config, LadderConfig
 from openevolve.conversation import Decide
-from openevolve.database import Cell, Database
+from openevolve.database import Database
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.fidelity import LARGEST_SCORE, Audit, Climb, Decision, Judged, PromotionRule, Verdict, audit
 from openevolve.history import History
+from openevolve.island import Cell
 from openevolve.program import Elite, FailureKind, Outcome, Program, Rung
 from openevolve.selection import random_source
 
