@@ -85,8 +85,11 @@ class Training:
     def predict(self, images: Tensor, batch_size: int | None = None) -> Tensor:
         """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given."""
         self.network.eval()
-        batches = images.split(batch_size or self.recipe.evaluation_batch)
-        logits = torch.cat([self._logits(batch) for batch in batches])
+        size = batch_size or self.recipe.evaluation_batch
+        # Made first: small results left between large activations would keep the heap from being used again.
+        logits = torch.empty(len(images), self.outputs, device=self.device)
+        for place, batch in zip(logits.split(size), images.split(size), strict=True):
+            place.copy_(self._logits(batch))
         return (logits.sigmoid() if self.multi_label else logits.softmax(dim=1)).cpu()
 
     def keep(self) -> None:
