@@ -39,6 +39,7 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
         f"best_mean_val_auc: {best.metrics['mean_val_auc']:.4f}",
         f"seed_params: {initial.metrics['param_count']:.0f}",
         f"best_params: {best.metrics['param_count']:.0f}",
+        *(result.ladder.lines() if result.ladder else ()),
         f"tokens: {usage.tokens}",
         f"cost_dollars: {'unknown' if usage.cost is None else f'{usage.cost:.4f}'}",
         f"seconds: {result.history.elapsed:.1f}",

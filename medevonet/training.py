@@ -114,10 +114,13 @@ class Training:
         Raises torch.OutOfMemoryError.
         """
         self.network.eval()
+        # Made first: small results left between large activations would keep the heap from being used again.
+        logits = torch.empty(len(images), self.outputs, device=self.device)
         while True:
-            batches = images.split(batch_size or self._evaluation_batch)
+            size = batch_size or self._evaluation_batch
             try:
-                logits = torch.cat([self._logits(batch) for batch in batches])
+                for place, batch in zip(logits.split(size), images.split(size), strict=True):
+                    place.copy_(self._logits(batch))
             except torch.OutOfMemoryError:
                 if batch_size is not None or self._evaluation_batch < 2:
                     raise

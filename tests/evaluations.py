@@ -8,6 +8,7 @@ from textwrap import indent
 from typing import Any
 
 from openevolve.config import EvaluatorConfig
+from openevolve.conversation import Decide
 from openevolve.process_parallel import LocalExecutor
 from openevolve.program import Outcome, Program
 
@@ -36,6 +37,6 @@ def program(body: str) -> Program:
     return Program("program", f"def result():\n{indent(body, '    ')}\n", iteration=1, island=0)
 
 
-def run(executor: LocalExecutor, *bodies: str) -> list[Outcome]:
+def run(executor: LocalExecutor, *bodies: str, decide: Decide | None = None) -> list[Outcome]:
     """Evaluate programs with these bodies, one after the other."""
-    return [asyncio.run(executor.evaluate(program(body))) for body in bodies]
+    return [asyncio.run(executor.evaluate(program(body), decide)) for body in bodies]

@@ -36,6 +36,9 @@ def faults(folder: Path, text: str, *overrides: str) -> list[str]:
         ("deterministic: perhaps", "deterministic: expected a valid boolean, found 'perhaps'"),
         ("log_level: warn", "log_level: expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR', found 'warn'"),
         ("evaluator: {timeout: 0}", "evaluator.timeout: expected greater than 0, found 0"),
+        ("fidelity: half", "fidelity: expected 'full' or a mapping, found 'half'"),
+        ("fidelity: {min_full: 2}", "fidelity.min_full: expected greater than or equal to 3, found 2"),
+        ("fidelity: {confidence: 0}", "fidelity.confidence: expected greater than 0, found 0"),
         ("llm:", "llm: expected a mapping, found nothing"),
         ("llm: [a]", "llm: expected a mapping, found a list"),
         ("llm: {models: [gpt]}", "llm.models.0: expected a mapping, found 'gpt'"),
@@ -82,6 +85,7 @@ def test_a_bad_value_gives_its_key_what_was_expected_and_what_found(
         ("llm: {temprature: 1}", "llm.temprature", "llm.temperature"),
         ("llm: {models: [{name: a, wieght: 1}]}", "llm.models.0.wieght", "llm.models.0.weight"),
         ("features: {a: {lo: 0}}", "features.a.lo", "features.a.low"),
+        ("fidelity: {topshare: 0.3}", "fidelity.topshare", "fidelity.top_share"),
         ("temperature: 1", "temperature", "llm.temperature"),  # right, but for another section
         ("llm: {num_islands: 3}", "llm.num_islands", "database.num_islands"),
         ("evaluator: {use_llm_feedback: false}", "evaluator.use_llm_feedback", "evaluator.timeout"),

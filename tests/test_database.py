@@ -1,5 +1,6 @@
 """Properties of the archive: fixed bins, one total order, islands."""
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 
@@ -105,6 +106,35 @@ def test_a_full_population_forgets_only_what_holds_no_cell(
     kept = {elite.id for elite in database.best(len(database))}
     assert holders <= kept
     assert database.best()[0] == min(elites, key=rank)
+
+
+@given(
+    st.lists(st.tuples(POINT, st.integers(0, 1), st.booleans()), min_size=1, max_size=60),
+    st.integers(3, 12),
+    st.integers(1, 6),
+)
+def test_what_a_full_population_forgets_is_the_worst_that_may_go(
+    steps: Sequence[tuple[tuple[float, float, float], int, bool]], size: int, archive_size: int
+) -> None:
+    """Looked for once more from scratch after every step, migrations included."""
+    database = make_database(population_size=size, archive_size=archive_size, num_islands=2)
+    for i, (point, island, migrate) in enumerate(steps):
+        before = {elite.id: elite for elite in database.best(len(database))}
+        new = make_elite(i, point, island)
+        database.add(new)
+        kept = {elite.id for elite in database.best(len(database))}
+        holders = {holder for home in database.islands for holder in home.cells.values()}
+        expected = sorted([*before.values(), new], key=rank)
+        for elite in reversed(expected[archive_size:]):
+            if len(expected) > size and elite.id not in holders:
+                expected.remove(elite)
+        assert kept == {elite.id for elite in expected}
+        assert kept == {member for home in database.islands for member in home.members}
+        if migrate:
+            database.migrate()
+        for home in database.islands:
+            assert [database.cell(elite) for elite in home.elites()] == sorted(home.cells)
+        assert database.stats().qd_score == math.fsum(-key[0] for key in database.archive_cells.values())
 
 
 @given(st.lists(st.tuples(POINT, st.integers(0, 2)), min_size=1, max_size=40))

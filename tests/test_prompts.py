@@ -92,6 +92,13 @@ class TestSections:
         assert len(quotes[2]) <= 2001
         assert quotes[3:] == ["no code\n"]
 
+    def test_a_rejected_child_is_shown_with_what_was_predicted(self) -> None:
+        program = Program("c", CODE + "wide = 9\n", 1, 0)
+        rejected = Failure(program, Outcome("c", {"score": 0.1}, message="scored 0.1 on rung 1", rung=1))
+        message = user_message(context(elite("p"), failures=(rejected,)))
+        assert "## Attempt 1: rejected\n" in message
+        assert "scored 0.1 on rung 1" in message
+
     def test_the_answer_is_asked_for_as_configured(self) -> None:
         edits = user_message(context(elite("p")), Config(diff_based_evolution=True, max_code_length=777))
         whole = user_message(context(elite("p")), Config(diff_based_evolution=False, max_code_length=777))
@@ -104,6 +111,10 @@ class TestSections:
         marked = f"# EVOLVE-BLOCK-START\n{CODE}# EVOLVE-BLOCK-END\n"
         assert "Change only lines between" in user_message(context(elite("p", marked)))
         assert "EVOLVE-BLOCK" not in user_message(context(elite("p")))
+
+    def test_a_standard_error_stands_beside_its_metric(self) -> None:
+        metrics = {"auc": 0.91234, "auc_se": 0.00812, "lonely_se": 0.5}
+        assert metrics_line(metrics, first="auc") == "auc 0.91234 ± 0.0081, lonely_se 0.5"
 
     def test_metrics_start_with_the_fitness(self) -> None:
         line = metrics_line({"a": 1701383.0, "z": 0.98765, "b": float("inf")}, first="z")

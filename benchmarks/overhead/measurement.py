@@ -63,11 +63,12 @@ class Figures:
 class Engine:
     """A command that runs one engine, and what its runs showed."""
 
-    def __init__(self, command: Sequence[str], programs: int) -> None:
-        """``command`` takes a folder and the number of programs at which it stops."""
+    def __init__(self, command: Sequence[str], programs: int, settings: Sequence[str] = ()) -> None:
+        """``command`` takes a folder, the number of programs at which it stops, and ``settings``."""
         self._command = command
         self._programs = programs
-        self._timelines: list[list[Sample]] = []
+        self._settings = settings
+        self.timelines: list[list[Sample]] = []
         self.disk_mb: list[float] = []  # of each run's folder when it ended
 
     def run(self) -> None:
@@ -76,7 +77,7 @@ class Engine:
             folder = Path(name)
             with (folder / "printed").open("w") as printed:
                 subprocess.run(
-                    [*self._command, name, str(self._programs)],
+                    [*self._command, name, str(self._programs), *self._settings],
                     check=False,
                     cwd=_PROJECT,
                     env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
@@ -86,7 +87,7 @@ class Engine:
             if not (folder / "timeline.json").is_file():
                 tail = (folder / "printed").read_text()[-2000:]
                 raise SystemExit(f"expected a finished run of {' '.join(self._command)}, found:\n{tail}")
-            self._timelines.append(read_timeline(folder / "timeline.json"))
+            self.timelines.append(read_timeline(folder / "timeline.json"))
             self.disk_mb.append(_disk_mb(folder))
         os.sync()  # what this run left to write does not slow the next one
 
@@ -94,7 +95,7 @@ class Engine:
         """By population, as far as the runs came."""
         found = {}
         for programs in POPULATIONS:
-            windows = [w for samples in self._timelines if (w := window(programs, samples))]
+            windows = [w for samples in self.timelines if (w := window(programs, samples))]
             if windows:
                 found[programs] = Figures(
                     runs=[statistics.median(w.tens) for w in windows],

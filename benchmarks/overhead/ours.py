@@ -1,4 +1,4 @@
-"""This project's side: ``python -m benchmarks.overhead.ours {loop,run} FOLDER PROGRAMS``.
+"""This project's side: ``python -m benchmarks.overhead.ours {loop,run} FOLDER PROGRAMS [KEY=VALUE ...]``.
 
 ``loop`` is the engine alone: the controller with its journal, database, selection and exports, a
 scripted proposer and an evaluator called in the process. ``run`` is a whole run as
@@ -15,8 +15,9 @@ from pathlib import Path
 from benchmarks.overhead import workload
 from benchmarks.overhead.timeline import Timeline
 from openevolve.config import Config
-from openevolve.config_files import check
+from openevolve.config_files import apply_overrides, check
 from openevolve.controller import Controller, Observer, Parts
+from openevolve.conversation import Decide
 from openevolve.database import Database, declared_axes
 from openevolve.display import PlainDisplay
 from openevolve.history import History
@@ -49,7 +50,7 @@ class InstantExecutor:
 
     slots = 1
 
-    async def evaluate(self, program: Program) -> Outcome:
+    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
         return Outcome(program.id, workload.score(program.code))
 
     def close(self) -> None:
@@ -109,16 +110,17 @@ def loop(config: Config, folder: Path, timeline: Timeline) -> None:
         asyncio.run(Controller(config, workload.initial_program(), parts, observers).run())
 
 
-def run(config: Config, folder: Path, timeline: Timeline) -> None:
+def run(config: Config, folder: Path, timeline: Timeline, evaluator: Path = Path(workload.__file__)) -> None:
     initial = folder / "initial_program.py"
     initial.write_text(workload.initial_program())
     proposer = LLMProposer(ScriptedModel(), config)
-    execute(Run(config, initial, Path(workload.__file__), folder, proposer), RecordingDisplay(timeline))
+    execute(Run(config, initial, evaluator, folder, proposer), RecordingDisplay(timeline))
 
 
 def main() -> None:
     mode, folder, programs = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    config = check(Config, workload.SETTINGS | {"max_iterations": programs - 1}, "settings")
+    settings = workload.SETTINGS | {"max_iterations": programs - 1}
+    config = check(Config, apply_overrides(settings, sys.argv[4:]), "settings")
     timeline = Timeline()
     {"loop": loop, "run": run}[mode](config, folder, timeline)
     timeline.write(folder / "timeline.json")

@@ -121,5 +121,7 @@ def _report(run: Run, result: Result) -> None:
     print(f"iterations: {max(0, len(result.history.outcomes) - 1)}")
     print(f"best_{run.config.database.fitness_metric}: {result.database.fitness(best.metrics):.6g}")
     print(f"best_program: {run.folder / 'best' / f'best_program{run.config.file_suffix}'}")
+    if result.ladder is not None:
+        print(*result.ladder.lines(), sep="\n")
     if not result.completed:
         print("resume: run the same command again")

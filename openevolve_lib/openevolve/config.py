@@ -176,6 +176,15 @@ class EvaluatorConfig(Section):
     pass_environment: list[str] = []  # variables that evaluations get beside the short, keyless list
 
 
+class LadderConfig(Section):
+    """When a program that did poorly on a cheap rung is not evaluated in full (``fidelity`` has the rule)."""
+
+    min_full: Annotated[int, Field(ge=3)] = 8  # full evaluations before any program is rejected
+    top_share: Fraction = 0.2  # of the scores of a rung: these go on, whatever is predicted
+    audit_share: Fraction = 0.1  # of the rejected: evaluated in full all the same, to test the rule
+    confidence: Annotated[float, Field(gt=0, le=1)] = 0.9  # quantile of earlier errors taken as the margin
+
+
 class BudgetConfig(Section):
     """Limits at which a run stops taking new iterations; None is no limit."""
 
@@ -207,6 +216,7 @@ class Config(Section):
     prompt: PromptConfig = PromptConfig()
     database: DatabaseConfig = DatabaseConfig()
     evaluator: EvaluatorConfig = EvaluatorConfig()
+    fidelity: Literal["full"] | LadderConfig = "full"  # or rungs, by evaluate_rungs of the evaluator
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
 

@@ -10,13 +10,16 @@ from typing import Any, Protocol
 
 from openevolve.config import Config
 from openevolve.config_files import public_settings
-from openevolve.database import Database, dissimilarity, line_set
+from openevolve.database import Database
 from openevolve.errors import UserError
+from openevolve.fidelity import Decision
 from openevolve.history import History
 from openevolve.journal import Event, Journal
+from openevolve.ladder import Knowledge, build_fidelity
 from openevolve.process_parallel import Executor
 from openevolve.program import Context, Elite, Failure, FailureKind, Outcome, Program, Proposal
 from openevolve.proposers import Proposer
+from openevolve.proposers.copies import refuse_copies
 from openevolve.reviewer import NoReviewer, Review, Reviewer
 from openevolve.selection import Selection, random_source
 from openevolve.stopping import Stopping
@@ -35,6 +38,14 @@ class Parts:
     proposer: Proposer
     executor: Executor
     reviewer: Reviewer = NoReviewer()
+
+
+@dataclass(frozen=True)
+class View:
+    """What an iteration may know of the others."""
+
+    horizon: int  # results of iterations below this one may be reused
+    knowledge: Knowledge | None  # what decisions between rungs may rest on
 
 
 class Observer(Protocol):
@@ -63,6 +74,7 @@ class Controller:
         self.selection, self.proposer, self.executor = parts.selection, parts.proposer, parts.executor
         self.reviewer = parts.reviewer
         self.observers = observers
+        self.fidelity = build_fidelity(config, self.database, self.history)
         self.stopping = Stopping(config)
         self.running: dict[int, asyncio.Task[None]] = {}
         self.evaluating: set[int] = set()
@@ -138,27 +150,28 @@ class Controller:
         context = None if known else self.selection.choose(self.database, iteration)
         # What may be reused must not depend on how fast others are, if the run is to be repeated.
         horizon = self.committed if self.config.deterministic else iteration
-        self.running[iteration] = asyncio.create_task(self._iterate(iteration, context, horizon))
+        view = View(horizon, self.fidelity.knowledge())
+        self.running[iteration] = asyncio.create_task(self._iterate(iteration, context, view))
 
-    async def _iterate(self, iteration: int, context: Context | None, horizon: int) -> None:
+    async def _iterate(self, iteration: int, context: Context | None, view: View) -> None:
         """Bring one iteration to an outcome in the history, from wherever an earlier session left it."""
         if iteration not in self.history.outcomes:
-            await self._obtain_outcome(iteration, context, horizon)
+            await self._obtain_outcome(iteration, context, view)
         evaluated = self.history.outcomes[iteration].evaluated
         if evaluated and iteration > 0 and iteration not in self.history.reviews:
             await self._review(iteration)
 
-    async def _obtain_outcome(self, iteration: int, context: Context | None, horizon: int) -> None:
+    async def _obtain_outcome(self, iteration: int, context: Context | None, view: View) -> None:
         if iteration not in self.history.programs:
             await self._propose(iteration, context)
         program = self.history.programs[iteration]
-        same = self.history.same_program(program.code, before=horizon)
+        same = self.history.same_program(program.code, before=view.horizon)
         if not program.code:
-            self._finish(program, _invalid(program, self.history.problems[iteration]))
+            self._finish(program, Outcome.invalid(program.id, self.history.problems[iteration]))
         elif same is not None:
-            self._finish(program, _reused(program, same), reused=True)
+            self._finish(program, same.reused_for(program.id), reused=True)
         else:
-            await self._evaluate(program)
+            await self._evaluate(program, view.knowledge)
 
     async def _propose(self, iteration: int, context: Context | None) -> None:
         if context is None:
@@ -182,16 +195,24 @@ class Controller:
             changes=proposal.changes,
         )
 
-    async def _evaluate(self, program: Program) -> None:
+    async def _evaluate(self, program: Program, knowledge: Knowledge | None) -> None:
         self._record("evaluation_started", iteration=program.iteration, program_id=program.id)
         self.evaluating.add(program.iteration)
-        outcome = await self.executor.evaluate(program)
+
+        def record(decision: Decision) -> None:
+            self._record("judged", iteration=program.iteration, decision=decision.to_json())
+
+        decide = self.fidelity.decider(program, knowledge, record)
+        outcome = await self.executor.evaluate(program, decide)
         self.evaluating.discard(program.iteration)
         if outcome.evaluated:
             try:
                 self.database.check(Elite(program, outcome.metrics))
             except ValueError as error:
                 outcome = Outcome(program.id, failure=FailureKind.CRASHED, message=str(error))
+        elif outcome.rejected:
+            decision = self.history.decisions[program.iteration][outcome.rung]
+            outcome = replace(outcome, message=decision.explanation())
         self._finish(program, outcome)
 
     async def _review(self, iteration: int) -> None:
@@ -203,7 +224,7 @@ class Controller:
             self._record("reviewed", iteration=iteration, **asdict(review))
 
     def _finish(self, program: Program, outcome: Outcome, *, reused: bool = False) -> None:
-        name = "evaluated" if outcome.evaluated else "failed"
+        name = "evaluated" if outcome.evaluated else "rejected" if outcome.rejected else "failed"
         self._record(name, sync=True, iteration=program.iteration, outcome=outcome.to_json(), reused=reused)
 
     async def _next_finished(self) -> int | None:
@@ -253,6 +274,7 @@ class Controller:
         else:
             self.database.add_failure(Failure(program, outcome))
         self.committed += 1
+        self.fidelity.committed(program, outcome)
         self.stopping.committed(outcome, iteration)
         self._migrate()
         for observer in self.observers:
@@ -286,26 +308,3 @@ def program_id(seed: int, iteration: int) -> str:
 def _provenance(proposal: Proposal) -> Mapping[str, Any]:
     content = asdict(proposal)
     return {key: content[key] for key in content if key not in ("code", "changes", "parent_ids")}
-
-
-def _invalid(program: Program, problem: str) -> Outcome:
-    return Outcome(program.id, failure=FailureKind.PROPOSAL_INVALID, message=problem)
-
-
-def _reused(program: Program, same: Outcome) -> Outcome:
-    values = same.to_json() | {"program_id": program.id, "seconds": 0.0}
-    values["message"] = f"the same program as {same.program_id}: its result is reused. {same.message}".strip()
-    return Outcome.from_json(values)
-
-
-def refuse_copies(proposal: Proposal, context: Context, threshold: float) -> Proposal:
-    """``proposal``, without its code where it shares too many lines with a program it was shown."""
-    if proposal.code is None or threshold >= 1:
-        return proposal
-    lines = line_set(proposal.code)
-    for shown in (context.parent, *context.top, *context.inspirations):
-        similarity = 1 - dissimilarity(lines, line_set(shown.program.code))
-        if similarity >= threshold:
-            problem = f"expected less than {threshold:g} of the lines of {shown.id}, found {similarity:.3f}"
-            return replace(proposal, code=None, problem=problem)
-    return proposal

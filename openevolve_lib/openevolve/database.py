@@ -2,15 +2,14 @@
 
 import bisect
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from openevolve.config import Config, DatabaseConfig
+from openevolve.exact_sum import ExactSum
+from openevolve.island import Cell, Island, OrderKey
 from openevolve.program import Elite, Failure
-
-Cell = tuple[int, ...]
-OrderKey = tuple[float, float, int, str]
 
 _FAILURES_PER_PARENT = 5
 
@@ -73,22 +72,6 @@ class ArchiveStats:
     mean: float | None
 
 
-class Island:
-    """A part of the population with an archive of its own."""
-
-    def __init__(self) -> None:
-        self.ranked: list[OrderKey] = []  # best first
-        self.members: dict[str, Elite] = {}
-        self.cells: dict[Cell, str] = {}  # the best program of each occupied cell
-
-    def best(self, count: int) -> list[Elite]:
-        return [self.members[key[-1]] for key in self.ranked[:count]]
-
-    def elites(self) -> list[Elite]:
-        """The best of each cell, in the order of the cells."""
-        return [self.members[self.cells[cell]] for cell in sorted(self.cells)]
-
-
 class Database:
     """Programs with a score, placed on islands; failures are kept by their parent."""
 
@@ -97,7 +80,10 @@ class Database:
         self.axes = tuple(axes)
         self.islands = [Island() for _ in range(config.num_islands)]
         self.archive_cells: dict[Cell, OrderKey] = {}  # over all islands
+        self._qd_score = ExactSum()
         self._ranked: list[OrderKey] = []
+        self._idle: list[OrderKey] = []  # of those, the ones that hold no cell on any island
+        self._cells_held: Counter[str] = Counter()  # on all islands, by program
         self._elites: dict[str, Elite] = {}
         self._reference: frozenset[str] = frozenset()
         self._failures: dict[str, deque[Failure]] = {}
@@ -131,6 +117,13 @@ class Database:
             return dissimilarity(line_set(elite.program.code), self._reference)
         raise ValueError(f"expected the metric {axis.name!r} (an axis), found {sorted(elite.metrics)}")
 
+    def cell_fitness(self) -> list[dict[Cell, float]]:
+        """By island, the fitness of the best program of each occupied cell."""
+        return [
+            {cell: self.fitness(island.members[holder].metrics) for cell, holder in island.cells.items()}
+            for island in self.islands
+        ]
+
     def check(self, elite: Elite) -> None:
         """Raise ValueError where the metrics lack fitness, tie-break or an axis, or are not finite."""
         for name, value in elite.metrics.items():
@@ -155,37 +148,52 @@ class Database:
         key, cell = self.order(elite), self.cell(elite)
         self._elites[elite.id] = elite
         bisect.insort(self._ranked, key)
+        bisect.insort(self._idle, key)
         for island in self.islands if first else [self.islands[elite.program.island]]:
             self._settle(island, elite, key, cell)
         improved = cell not in self.archive_cells or key < self.archive_cells[cell]
         if improved:
+            if cell in self.archive_cells:
+                self._qd_score.add(self.archive_cells[cell][0])
+            self._qd_score.add(-key[0])
             self.archive_cells[cell] = key
         self._limit_population()
         return improved
 
     def _settle(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
-        island.members[elite.id] = elite
-        bisect.insort(island.ranked, key)
+        island.add(elite, key)
         holder = island.cells.get(cell)
-        if holder is None or key < self.order(island.members[holder]):
-            island.cells[cell] = elite.id
+        if holder is None:
+            self._take_cell(island, key, cell)
+        elif key < (held_by := self.order(island.members[holder])):
+            self._take_cell(island, key, cell)
+            self._lose_cell(held_by)
+
+    def _take_cell(self, island: Island, key: OrderKey, cell: Cell) -> None:
+        island.hand_over(cell, key[-1])
+        if not self._cells_held[key[-1]]:
+            del self._idle[bisect.bisect_left(self._idle, key)]
+        self._cells_held[key[-1]] += 1
+
+    def _lose_cell(self, key: OrderKey) -> None:
+        self._cells_held[key[-1]] -= 1
+        if not self._cells_held[key[-1]]:
+            bisect.insort(self._idle, key)
 
     def _limit_population(self) -> None:
         """Forget the worst programs that hold no cell and are not among the archive's best."""
-        position = len(self._ranked)
-        while len(self._ranked) > self.config.population_size and position > self.config.archive_size:
-            position -= 1
-            key = self._ranked[position]
-            elite = self._elites[key[-1]]
-            homes = [island for island in self.islands if elite.id in island.members]
-            cell = self.cell(elite)
-            if any(island.cells.get(cell) == elite.id for island in homes):
-                continue
+        while len(self._ranked) > self.config.population_size and self._idle:
+            key = self._idle[-1]
+            position = bisect.bisect_left(self._ranked, key)
+            if position < self.config.archive_size:
+                break
+            self._idle.pop()
             del self._ranked[position]
-            del self._elites[elite.id]
-            for island in homes:
-                del island.members[elite.id]
-                del island.ranked[bisect.bisect_left(island.ranked, key)]
+            del self._elites[key[-1]]
+            del self._cells_held[key[-1]]
+            for island in self.islands:
+                if key[-1] in island.members:
+                    island.forget(key)
 
     def migrate(self) -> list[tuple[str, int, int]]:
         """Settle copies of each island's best on both neighbours of the ring.
@@ -230,13 +238,13 @@ class Database:
         return len(self._ranked)
 
     def stats(self) -> ArchiveStats:
-        values = [-key[0] for key in self.archive_cells.values()]
+        elites, qd_score = len(self.archive_cells), self._qd_score.rounded()
         cells = math.prod(axis.bins for axis in self.axes)
         return ArchiveStats(
             cells=cells,
-            elites=len(values),
-            coverage=len(values) / cells,
-            qd_score=math.fsum(values),
+            elites=elites,
+            coverage=elites / cells,
+            qd_score=qd_score,
             best=-self._ranked[0][0] if self._ranked else None,
-            mean=math.fsum(values) / len(values) if values else None,
+            mean=qd_score / elites if elites else None,
         )

@@ -10,9 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from openevolve.config import LadderConfig
 from openevolve.controller import Controller
 from openevolve.journal import Event
-from openevolve.program import Outcome, Program
+from openevolve.program import Outcome, Program, standard_error_of
 
 
 class Display(Protocol):
@@ -34,6 +35,7 @@ class Status:
     def __init__(self, controller: Controller) -> None:
         self.controller = controller
         self.config = controller.config
+        self.has_rungs = isinstance(self.config.fidelity, LadderConfig)
         self._done_before = len(controller.history.outcomes)
         self._elapsed_before = controller.history.elapsed
 
@@ -47,8 +49,10 @@ class Status:
 
     def score(self, metrics: dict[str, float]) -> str:
         """Fitness and, where one is set, the tie-break metric."""
-        fitness = self.controller.database.fitness(metrics)
-        text = f"{self.config.database.fitness_metric} {fitness:.4f}"
+        name = self.config.database.fitness_metric
+        error = metrics.get(standard_error_of(name))
+        text = f"{name} {self.controller.database.fitness(metrics):.4f}"
+        text += "" if error is None else f" ± {error:.4f}"
         tie_break = self.config.database.tie_break_metric
         return f"{text}, {metrics[tie_break]:,.0f} {tie_break}" if tie_break else text
 
@@ -61,6 +65,20 @@ class Status:
     def archive(self) -> str:
         stats = self.controller.database.stats()
         return f"{stats.elites} of {stats.cells} cells ({stats.coverage:.1%}), QD score {stats.qd_score:.2f}"
+
+    def result(self, outcome: Outcome) -> str:
+        """What became of a program, in a few words."""
+        if outcome.failure:
+            return f"failed: {outcome.failure}"
+        if outcome.rejected:
+            score = outcome.metrics[self.config.database.fitness_metric]
+            return f"rejected on rung {outcome.rung}: {self.config.database.fitness_metric} {score:.4f}"
+        return self.score(dict(outcome.metrics))
+
+    def fidelity(self) -> str:
+        """How far programs were evaluated."""
+        history = self.controller.history
+        return f"{history.full} in full ({history.audits} to audit), {history.rejected} rejected"
 
     def failures(self) -> str:
         counts = self.controller.history.failures
@@ -112,12 +130,12 @@ class PlainDisplay:
         status = self._status
         if status is None or program.iteration in self._shown_before:
             return
-        result = status.score(dict(outcome.metrics)) if outcome.evaluated else f"failed: {outcome.failure}"
         columns = [
-            f"[{program.iteration}/{status.config.max_iterations}] {result}",
+            f"[{program.iteration}/{status.config.max_iterations}] {status.result(outcome)}",
             one_line(program.changes),
             f"best {status.best()}",
             status.archive(),
+            *([f"evaluated: {status.fidelity()}"] if status.has_rungs else []),
             f"failures: {status.failures()}",
             status.spent(),
             f"left: {status.time_left()}",
@@ -148,8 +166,8 @@ class LiveDisplay:
     def committed(self, program: Program, outcome: Outcome) -> None:
         if self._status is None:
             return
-        style = "" if outcome.evaluated else "red"
-        result = self._status.score(dict(outcome.metrics)) if outcome.evaluated else f"{outcome.failure}"
+        style = "red" if outcome.failure else "dim" if outcome.rejected else ""
+        result = self._status.result(outcome)
         line = Text(f"{program.iteration:>5}  {result}  {one_line(program.changes)}", style, no_wrap=True)
         self._recent = [*self._recent[-self._RECENT + 1 :], line]
 
@@ -157,7 +175,10 @@ class LiveDisplay:
         table = Table.grid(padding=(0, 2))
         if self._status is None:
             return table
-        for name in ("progress", "running", "best", "archive", "failures", "spent", "time_left"):
+        names = ["progress", "running", "best", "archive", "failures", "spent", "time_left"]
+        if self._status.has_rungs:
+            names.insert(names.index("failures"), "fidelity")
+        for name in names:
             table.add_row(Text(name.replace("_", " "), "bold"), getattr(self._status, name)())
         for line in self._recent:
             table.add_row("", line)

@@ -6,8 +6,8 @@ import math
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.program import FailureKind
 
 _ARTIFACT_CHARACTERS = 100_000
+_MOST_RUNGS = 16
 _STAGES = ("evaluate_stage1", "evaluate_stage2", "evaluate_stage3")
 _EXCEPTION_KINDS = (
     (ImportError, FailureKind.IMPORT_ERROR),
@@ -26,17 +27,23 @@ _EXCEPTION_KINDS = (
 
 
 def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
-    """Evaluate ``argument["program"]`` and send one JSON object: metrics and artifacts, or a failure."""
+    """Evaluate ``argument["program"]`` and send one JSON object: metrics and artifacts, or a failure.
+
+    With ``argument["ladder"]`` a line of JSON for each rung goes before it, each answered by a line:
+    ``promote`` or ``stop``.
+    """
     try:
         evaluator = load_evaluator(Path(argument["evaluator"]))
-        result = _evaluate(evaluator, argument["program"], argument["cascade_thresholds"])
-        report = {"metrics": _numbers(result.metrics), "artifacts": _texts(result.artifacts)}
+        if argument["ladder"]:
+            report = _report(_climb(evaluator, argument["program"], channel))
+        else:
+            report = _report(_evaluate(evaluator, argument["program"], argument["cascade_thresholds"]))
     except EvaluationFailed as failure:
         report = _failure(failure.kind, str(failure), failure.output_tail)
     except BaseException as error:  # whatever a program raises is its result, sys.exit() too
         _print_traceback()
         report = _failure(_kind(error), f"{type(error).__name__}: {error}")
-    channel.sendall(json.dumps(report, ensure_ascii=False).encode("utf-8", "replace"))
+    channel.sendall(_encoded(report))
     channel.shutdown(socket.SHUT_WR)
 
 
@@ -67,6 +74,41 @@ def load_evaluator(path: Path) -> ModuleType:
     return module
 
 
+def _climb(evaluator: ModuleType, program: str, channel: socket.socket) -> EvaluationResult:
+    """The last result of ``evaluate_rungs``, or that of the rung which the engine wants no more than."""
+    evaluate_rungs = getattr(evaluator, "evaluate_rungs", None)
+    if evaluate_rungs is None:
+        raise EvaluationFailed(
+            FailureKind.IMPORT_ERROR,
+            f"{evaluator.__file__}: expected a function evaluate_rungs(program_path), since the setting "
+            "fidelity asks for rungs, found none; define it, or set fidelity: full",
+        )
+    rungs = evaluate_rungs(program)
+    if not isinstance(rungs, Generator):
+        found = type(rungs).__name__
+        raise EvaluationFailed(
+            FailureKind.CRASHED,
+            f"expected evaluate_rungs() to be a generator, found one that returns {found}",
+        )
+    answers = channel.makefile("r")
+    result = None
+    with closing(rungs):
+        for number, returned in enumerate(rungs, start=1):
+            if number > _MOST_RUNGS:
+                raise EvaluationFailed(
+                    FailureKind.CRASHED, f"expected at most {_MOST_RUNGS} rungs, found more"
+                )
+            result = _checked(returned, f"evaluate_rungs() to yield for rung {number}")
+            channel.sendall(_encoded({"rung": number, **_report(result)}) + b"\n")
+            if answers.readline() != "promote\n":
+                break
+    if result is None:
+        raise EvaluationFailed(
+            FailureKind.CRASHED, "expected evaluate_rungs() to yield a result for each rung, found none"
+        )
+    return result
+
+
 def _evaluate(evaluator: ModuleType, program: str, thresholds: list[float] | None) -> EvaluationResult:
     """``evaluate``, or the stages of a cascade: each is run if the one before reached its threshold."""
     stages = [getattr(evaluator, name, None) for name in _STAGES]
@@ -84,16 +126,26 @@ def _evaluate(evaluator: ModuleType, program: str, thresholds: list[float] | Non
 
 
 def _result(evaluate: Callable[[str], object], program: str) -> EvaluationResult:
-    returned = evaluate(program)
+    return _checked(evaluate(program), "evaluate() to return")
+
+
+def _checked(returned: object, expected: str) -> EvaluationResult:
     if isinstance(returned, EvaluationResult):
         return returned
     if isinstance(returned, Mapping):
         return EvaluationResult(metrics=returned)
     raise EvaluationFailed(
         FailureKind.CRASHED,
-        f"expected evaluate() to return a mapping of metrics or an EvaluationResult, "
-        f"found {type(returned).__name__}",
+        f"expected {expected} a mapping of metrics or an EvaluationResult, found {type(returned).__name__}",
     )
+
+
+def _report(result: EvaluationResult) -> dict[str, object]:
+    return {"metrics": _numbers(result.metrics), "artifacts": _texts(result.artifacts)}
+
+
+def _encoded(report: Mapping[str, object]) -> bytes:
+    return json.dumps(report, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _cascade_score(metrics: Mapping[str, float]) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from openevolve.edits import normalized
+from openevolve.fidelity import Decision, Verdict
 from openevolve.journal import Event
 from openevolve.program import Elite, Outcome, Program, Usage
 
@@ -17,9 +18,13 @@ class History:
     outcomes: dict[int, Outcome] = field(default_factory=dict)  # by iteration, in order of finishing
     problems: dict[int, str] = field(default_factory=dict)  # of proposals without code, by iteration
     reviews: dict[int, str] = field(default_factory=dict)  # by iteration
+    decisions: dict[int, dict[int, Decision]] = field(default_factory=dict)  # by iteration and rung
     failures: Counter[str] = field(default_factory=Counter)
     usage: Usage = field(default_factory=Usage)
-    evaluations: int = 0
+    evaluations: int = 0  # of programs of their own, however they ended; of these:
+    full: int = 0  # have a score
+    rejected: int = 0  # were stopped at a lower rung
+    audits: int = 0  # went on only to test the rule that would have stopped them
     elapsed: float = 0.0  # seconds of running, over all sessions
     initial_code: str | None = None
     finished: str | None = None  # the reason of the last run_finished event
@@ -41,7 +46,10 @@ class History:
                 self.finished = None
             case "proposed":
                 self._proposed(event)
-            case "evaluated" | "failed":
+            case "judged":
+                decision = Decision.from_json(event["decision"])
+                self.decisions.setdefault(event["iteration"], {})[decision.rung] = decision
+            case "evaluated" | "rejected" | "failed":
                 self._ended(event["iteration"], Outcome.from_json(event["outcome"]), event["reused"])
             case "reviewed":
                 self.reviews[event["iteration"]] = event["text"]
@@ -64,8 +72,19 @@ class History:
             self.failures[outcome.failure.value] += 1
         if program.code and not reused:
             self.evaluations += 1
+            self.full += outcome.evaluated
+            self.rejected += outcome.rejected
+            self.audits += self.audited(iteration)
             code = normalized(program.code)
             self._by_code[code] = min(iteration, self._by_code.get(code, iteration))
+
+    def rungs(self) -> int:
+        """How many results an evaluation gives, its last included: as many as that of the initial program."""
+        return max(self.decisions.get(0, {}), default=0)
+
+    def audited(self, iteration: int) -> bool:
+        """Whether a program was evaluated further only to test the rule that rejected it."""
+        return any(d.verdict is Verdict.AUDITED for d in self.decisions.get(iteration, {}).values())
 
     def elite(self, iteration: int) -> Elite:
         """A program that has a score, with what a reviewer said of it among its artifacts."""

@@ -8,28 +8,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from openevolve.config import EvaluatorConfig
+from openevolve.conversation import Conversation, Decide, Report, Unusable
 from openevolve.errors import UserError
+from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import Child, Exit, ForkServer, Request, clean_environment
 from openevolve.isolation.client import parse_exit
 from openevolve.program import FailureKind, Outcome, Program
 
-_REPLY_BYTES = 1 << 24
 _TAIL_BYTES = 4000
-
-
-class Report(BaseModel):
-    """What an evaluation sends. Bytes from a process that has run a program are checked, not trusted."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    metrics: dict[str, float] = {}
-    artifacts: dict[str, str] = {}
-    failure: FailureKind | None = None
-    message: str = ""
-    output_tail: str = ""
 
 
 class Executor(Protocol):
@@ -37,8 +26,12 @@ class Executor(Protocol):
 
     slots: int
 
-    async def evaluate(self, program: Program) -> Outcome:
-        """Wait for a free slot, evaluate, and return an outcome whatever happened."""
+    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
+        """Wait for a free slot, evaluate, and return an outcome whatever happened.
+
+        With ``decide`` the evaluator's ``evaluate_rungs`` is called: after each rung it is asked
+        whether to go on, and where not, the outcome is the rung's. It may raise EvaluationFailed.
+        """
         ...
 
     def close(self) -> None: ...
@@ -70,38 +63,40 @@ class LocalExecutor:
     def _new_server(self) -> ForkServer:
         return ForkServer(self._preload, clean_environment(self._config.pass_environment) | self._environment)
 
-    async def evaluate(self, program: Program) -> Outcome:
+    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
         slot = await self._free.get()
         try:
             for _ in range(self._config.max_retries + 1):
-                outcome = await self._attempt(program, slot)
+                outcome = await self._attempt(program, slot, decide)
                 if outcome.failure not in (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY):
                     break
             return outcome
         finally:
             self._free.put_nowait(slot)
 
-    async def _attempt(self, program: Program, slot: int) -> Outcome:
+    async def _attempt(self, program: Program, slot: int, decide: Decide | None) -> Outcome:
         for _ in range(2):  # the first loss of the server may be another program's doing
             if self._server.ended():
                 self._server.close()
                 self._server = self._new_server()
             with suppress(ConnectionError):
-                return await self._run(program, slot)
+                return await self._run(program, slot, decide)
         text = "expected a result, found the fork server ended twice while the program ran"
         return Outcome(program.id, failure=FailureKind.CRASHED, message=text)
 
-    async def _run(self, program: Program, slot: int) -> Outcome:
+    async def _run(self, program: Program, slot: int, decide: Decide | None) -> Outcome:
         """One evaluation in a folder of its own. Raises ConnectionError where the fork server is gone."""
         clock = asyncio.get_running_loop().time
         start = clock()
         with self._folder(program) as folder:
-            request = self._request(program, folder, slot)
+            request = self._request(program, folder, slot, ladder=decide is not None)
             with self._server.start(request) as child:
-                report = await self._report(child)
+                report, rung = await self._report(child, decide)
             if report.failure and not report.output_tail:
                 report.output_tail = _tail(request.output)
-        return Outcome(program.id, seconds=clock() - start, device=self._device(slot), **report.model_dump())
+        seconds, device = clock() - start, self._device(slot)
+        rung = 0 if report.failure else rung
+        return Outcome(program.id, seconds=seconds, device=device, rung=rung, **report.model_dump())
 
     @contextmanager
     def _folder(self, program: Program) -> Iterator[Path]:
@@ -114,7 +109,7 @@ class LocalExecutor:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _request(self, program: Program, folder: Path, slot: int) -> Request:
+    def _request(self, program: Program, folder: Path, slot: int, *, ladder: bool) -> Request:
         """Write the program into the folder; what is to be started there. Raises UserError."""
         path = folder / f"{program.id}{self._suffix}"
         try:
@@ -131,6 +126,7 @@ class LocalExecutor:
                 "evaluator": str(self._evaluator.resolve()),
                 "program": str(path),
                 "cascade_thresholds": config.cascade_thresholds if config.cascade_evaluation else None,
+                "ladder": ladder,
             },
             directory=folder,
             environment={"CUDA_VISIBLE_DEVICES": device} if device else {},
@@ -142,45 +138,32 @@ class LocalExecutor:
         devices = self._config.devices
         return devices[slot % len(devices)] if devices else ""
 
-    async def _report(self, child: Child) -> Report:
-        """What the evaluation sent, or the failure that its end means."""
+    async def _report(self, child: Child, decide: Decide | None) -> tuple[Report, int]:
+        """What the evaluation sent, or what its end means; and the rung that it was stopped at."""
+        conversation, rung = Conversation(child.channel), 0
         try:
             async with asyncio.timeout(self._config.timeout):
-                message = await _read_all(child)
+                if decide is not None:
+                    rung = await conversation.climb(decide)
+                message = await conversation.last()
                 ended = await _exit(child)
         except TimeoutError:
             await _kill(child)
             text = f"expected an end within {self._config.timeout:g} s of wall clock, found none"
-            return Report(failure=FailureKind.TIMEOUT, message=text)
-        except _TooLong:
+            return Report(failure=FailureKind.TIMEOUT, message=text), 0
+        except Unusable as found:
             await _kill(child)
-            text = f"expected a result of at most {_REPLY_BYTES} bytes, found more"
-            return Report(failure=FailureKind.CRASHED, message=text)
+            return Report(failure=FailureKind.CRASHED, message=str(found)), 0
+        except EvaluationFailed as failure:
+            await _kill(child)
+            return Report(failure=failure.kind, message=str(failure)), 0
         try:
-            return Report.model_validate_json(message)
+            return Report.model_validate_json(message), rung
         except ValidationError:  # nothing, a part, or what else the program wrote
-            return _end_without_report(ended)
+            return _end_without_report(ended), 0
 
     def close(self) -> None:
         self._server.close()
-
-
-class _TooLong(Exception):
-    """An evaluation sends more than any result holds."""
-
-
-async def _read_all(child: Child) -> bytes:
-    """Everything the child sends until it closes its end of the channel. Raises _TooLong."""
-    child.channel.setblocking(False)
-    loop = asyncio.get_running_loop()
-    parts: list[bytes] = []
-    size = 0
-    while part := await loop.sock_recv(child.channel, 1 << 16):
-        parts.append(part)
-        size += len(part)
-        if size > _REPLY_BYTES:
-            raise _TooLong
-    return b"".join(parts)
 
 
 async def _exit(child: Child) -> Exit:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -18,6 +18,11 @@ class FailureKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     CRASHED = "crashed"  # an exception, a signal, an early exit
     FORBIDDEN = "forbidden"  # it did what a candidate must not do
+
+
+def standard_error_of(metric: str) -> str:
+    """The name under which an evaluator may give a metric's standard error."""
+    return f"{metric}_se"
 
 
 class Record:
@@ -89,8 +94,21 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """What an evaluation knows of a program at one stage, cheaper and less certain than its end."""
+
+    number: int  # from 1, cheapest first
+    metrics: Mapping[str, float]
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Outcome(Record):
-    """What became of one program: metrics, or a failure with its kind, message and output tail."""
+    """What became of one program: metrics, or a failure with its kind, message and output tail.
+
+    A rejected program was evaluated up to a lower rung only and has the metrics of that rung: it is
+    neither a failure nor ever an elite, since its metrics are no score.
+    """
 
     program_id: str
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -100,14 +118,30 @@ class Outcome(Record):
     output_tail: str = ""
     seconds: float = 0.0
     device: str = ""
+    rung: int = 0  # the lower rung that it was stopped at; 0: none
 
     def __post_init__(self) -> None:
         if self.failure is not None:
             object.__setattr__(self, "failure", FailureKind(self.failure))
 
+    @classmethod
+    def invalid(cls, program_id: str, problem: str) -> Self:
+        """Of a proposal that holds no program."""
+        return cls(program_id, failure=FailureKind.PROPOSAL_INVALID, message=problem)
+
+    def reused_for(self, program_id: str) -> Self:
+        """The same for an identical program."""
+        message = f"the same program as {self.program_id}: its result is reused. {self.message}".strip()
+        return replace(self, program_id=program_id, seconds=0.0, message=message)
+
     @property
     def evaluated(self) -> bool:
-        return self.failure is None
+        """Whether it has a score: it was evaluated in full and did not fail."""
+        return self.failure is None and not self.rung
+
+    @property
+    def rejected(self) -> bool:
+        return self.failure is None and self.rung > 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +159,7 @@ class Elite:
 
 @dataclass(frozen=True)
 class Failure:
-    """A program that failed, kept for prompts: this was tried and failed because."""
+    """A program without a score, kept for prompts: this was tried and failed, or was rejected, because."""
 
     program: Program
     outcome: Outcome

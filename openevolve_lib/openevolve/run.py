@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openevolve.config import Config
+from openevolve.config import Config, LadderConfig
 from openevolve.controller import Controller, Parts
 from openevolve.database import Database, declared_axes
 from openevolve.display import Display
@@ -17,6 +17,7 @@ from openevolve.edits import check_evolve_blocks
 from openevolve.errors import UserError
 from openevolve.history import History
 from openevolve.journal import Journal, read_journal
+from openevolve.ladder import LadderReport, ladder_report
 from openevolve.process_parallel import LocalExecutor
 from openevolve.proposers import Proposer
 from openevolve.reviewer import NoReviewer, Reviewer
@@ -46,6 +47,7 @@ class Result:
     reason: str
     history: History
     database: Database
+    ladder: LadderReport | None = None  # where the run had rungs
 
     @property
     def completed(self) -> bool:
@@ -79,7 +81,8 @@ def execute(run: Run, display: Display) -> Result:
             storage = Storage(run.folder, database, run.config.checkpoint_interval, run.config.file_suffix)
             controller = Controller(run.config, initial_code, parts, [storage, display])
             display.watch(controller)
-            return Result(asyncio.run(_run(controller)), history, database)
+            reason = asyncio.run(_run(controller))
+            return Result(reason, history, database, _ladder_report(run.config, history, database))
         finally:
             executor.close()
 
@@ -99,6 +102,12 @@ async def _run(controller: Controller) -> str:
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, controller.abort, f"ended by {number.name}")
     return await controller.run()
+
+
+def _ladder_report(config: Config, history: History, database: Database) -> LadderReport | None:
+    if not isinstance(config.fidelity, LadderConfig):
+        return None
+    return ladder_report(config.fidelity, history, database)
 
 
 def read_program(path: Path) -> str:

@@ -1,10 +1,12 @@
 """Which program is changed next, and what the proposer sees beside it: one small class a strategy."""
 
 import random
+from collections.abc import Sequence
 from typing import Protocol
 
 from openevolve.config import Config
-from openevolve.database import Database, Island
+from openevolve.database import Database
+from openevolve.island import Island
 from openevolve.program import Context, Elite
 
 
@@ -38,15 +40,13 @@ class ExploreExploit:
         prompt = self.config.prompt
         top = [elite for elite in island.best(prompt.num_top_programs + 1) if elite.id != parent.id]
         top = top[: prompt.num_top_programs]
-        shown = {parent.id, *(elite.id for elite in top)}
-        others = [elite for elite in island.elites() if elite.id not in shown]
         return Context(
             iteration=iteration,
             island=number,
             parent=parent,
             rng=random_source(self.config.random_seed, iteration, "proposal"),
             top=tuple(top),
-            inspirations=tuple(rng.sample(others, min(prompt.num_diverse_programs, len(others)))),
+            inspirations=self._inspirations(database, island, [parent, *top], rng),
             failures=tuple(database.failures_of(parent.id)[: prompt.num_failures]),
         )
 
@@ -58,4 +58,23 @@ class ExploreExploit:
         if draw < settings.exploration_ratio + settings.exploitation_ratio:
             archive = database.best(settings.archive_size)
             return rng.choice([elite for elite in archive if elite.id in island.members] or island.elites())
-        return rng.choice(island.best(max(1, round(settings.elite_selection_ratio * len(island.members)))))
+        best = max(1, round(settings.elite_selection_ratio * len(island.members)))
+        return island.ranking(rng.randrange(best))
+
+    def _inspirations(
+        self, database: Database, island: Island, shown: Sequence[Elite], rng: random.Random
+    ) -> tuple[Elite, ...]:
+        """Elites of the island other than those shown: drawn by number, since a list of all takes long."""
+        elites = island.elites()
+        places = {island.position(elite.id, database.cell(elite)) for elite in shown}
+        skipped = sorted(place for place in places if place is not None)
+        others = range(len(elites) - len(skipped))
+        drawn = rng.sample(others, min(self.config.prompt.num_diverse_programs, len(others)))
+        return tuple(elites[_past(number, skipped)] for number in drawn)
+
+
+def _past(number: int, skipped: Sequence[int]) -> int:
+    """The place of the ``number``-th of all that are not ``skipped`` (rising)."""
+    for place in skipped:
+        number += number >= place
+    return number

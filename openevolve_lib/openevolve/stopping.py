@@ -38,7 +38,7 @@ class Stopping:
         """Follow ``early_stopping_metric``; stop after ``early_stopping_patience`` without a gain."""
         if self._patience is None:
             return
-        value = outcome.metrics.get(self._metric)
+        value = outcome.metrics.get(self._metric) if outcome.evaluated else None
         if value is not None and (self._best is None or value > self._best + self._threshold):
             self._best, self._best_at = value, iteration
         if iteration - self._best_at >= self._patience:

@@ -6,6 +6,8 @@ import logging
 import re
 from collections.abc import Mapping
 
+from openevolve.program import standard_error_of
+
 log = logging.getLogger(__name__)
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -42,9 +44,18 @@ def clipped(text: str, max_bytes: int) -> str:
 
 
 def metrics_line(metrics: Mapping[str, float], first: str) -> str:
-    """``name value, ...`` with the metric ``first`` in front; those of a test split are left out."""
+    """``name value, ...`` with the metric ``first`` in front; those of a test split are left out.
+
+    A metric that comes with its standard error is shown as ``name value ± error``.
+    """
     shown = sorted(without_held_out(metrics), key=lambda name: (name != first, name))
-    return ", ".join(f"{name} {_compact(metrics[name])}" for name in shown) or "none"
+    errors = {name: standard_error_of(name) for name in shown if standard_error_of(name) in metrics}
+    texts = [
+        f"{name} {_compact(metrics[name])}" + (f" ± {metrics[errors[name]]:.2g}" if name in errors else "")
+        for name in shown
+        if name not in errors.values()
+    ]
+    return ", ".join(texts) or "none"
 
 
 def without_held_out(names: Mapping[str, object]) -> list[str]:

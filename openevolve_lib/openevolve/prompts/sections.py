@@ -101,7 +101,7 @@ def _failure(number: int, failure: Failure, parent_code: str, templates: Templat
     ]
     return templates["failure"].render(
         number=str(number),
-        kind=str(outcome.failure),
+        kind=str(outcome.failure or "rejected"),
         changes=quoted(failure.program.changes),
         evidence="\n\n".join(items),
     )

@@ -1,0 +1,1 @@
+"""What ``scale.py`` runs in processes and folders of their own."""

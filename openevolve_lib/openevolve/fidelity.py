@@ -1,0 +1,221 @@
+"""Which programs are worth a full evaluation: the rule that decides on the lower rungs of a ladder.
+
+A rung is a cheap look at a program: less training, less data. From the programs that were evaluated
+in full the rule learns how a rung's score relates to the final one, predicts the latter for a new
+program, and adds a margin that covers most of its earlier errors. A program whose optimistic
+prediction does not reach what it would have to beat is rejected. The margin is what makes the rule
+calibrated: where a rung says little, earlier errors were large, and nearly everything goes on.
+
+Pure: no files, no clock, no random numbers of its own.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from openevolve.config import LadderConfig
+from openevolve.program import Record
+
+LARGEST_SCORE = 1e100  # in size; sums of squares must not overflow
+
+
+class Verdict(StrEnum):
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    AUDITED = "audited"  # the rule rejects it, and it goes on all the same to test the rule
+
+
+@dataclass(frozen=True)
+class Decision(Record):
+    """One application of the rule, with all that it rested on."""
+
+    rung: int
+    score: float
+    verdict: Verdict
+    full: int  # evaluations in full that the rule had learned from
+    better: int  # earlier programs that scored higher on this rung...
+    seen: int  # ...of so many
+    predicted: float | None = None  # the final score; None: too little is known to say
+    margin: float | None = None
+    to_beat: float | None = None  # the fitness of the cell's elite; None: the cell is empty or unknown
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "verdict", Verdict(self.verdict))
+
+    @property
+    def judged(self) -> bool:
+        """Whether the rule had a say: before ``min_full`` it has none."""
+        return self.predicted is not None
+
+    def explanation(self) -> str:
+        """Expected and found, in one line."""
+        if self.predicted is None or self.margin is None:
+            return f"{self.full} programs evaluated in full are too few to judge by rung {self.rung}"
+        elite = "" if self.to_beat is None else f"; the elite of its cell has {self.to_beat:.4g}"
+        return (
+            f"scored {self.score:.4g} on rung {self.rung}, lower than {self.better} of {self.seen} programs; "
+            f"at most {self.predicted + self.margin:.4g} is expected in full{elite}"
+        )
+
+
+@dataclass(frozen=True)
+class Climb:
+    """How far one program came: its score on each rung and, once evaluated in full, its final one."""
+
+    scores: Mapping[int, float]
+    final: float | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A line from the score of a rung to the final one, and the margin above it."""
+
+    mean_score: float
+    mean_final: float
+    slope: float
+    margin: float
+
+    def predict(self, score: float) -> float:
+        return self.mean_final + self.slope * (score - self.mean_score)
+
+
+class PromotionRule:
+    """Decides from a fixed set of climbs; equal climbs in any order give equal decisions.
+
+    All else equal, a higher score is never rejected where a lower one is promoted: the slope is
+    never negative, and neither ``to_beat`` nor the scores seen depend on the program's own.
+    """
+
+    def __init__(self, settings: LadderConfig, climbs: Sequence[Climb]) -> None:
+        self._settings = settings
+        self._climbs = climbs
+
+    def decide(self, rung: int, score: float, to_beat: float | None, draw: float) -> Decision:
+        """Judge a program by its score on a rung.
+
+        Args:
+            to_beat: the fitness of its cell's elite; None where the cell is empty or unknown, and the
+                program has to be in the top share of its rung.
+            draw: uniform in [0, 1), this program's own: below ``audit_share`` a rejected one goes on.
+        """
+        seen = [climb.scores[rung] for climb in self._climbs if rung in climb.scores]
+        pairs = [
+            (climb.scores[rung], climb.final)
+            for climb in self._climbs
+            if climb.final is not None and rung in climb.scores
+        ]
+        better = sum(other > score for other in seen)
+        if len(pairs) < self._settings.min_full:
+            return Decision(rung, score, Verdict.PROMOTED, len(pairs), better, len(seen), to_beat=to_beat)
+        calibration = calibrate(pairs, self._settings.confidence)
+        predicted = calibration.predict(score)
+        # As in ASHA (Li et al., 2020): its rank among all scores so far, its own included, is ``better + 1``.
+        worthy = better < self._settings.top_share * (len(seen) + 1)
+        worthy |= to_beat is not None and predicted + calibration.margin >= to_beat
+        audited = Verdict.AUDITED if draw < self._settings.audit_share else Verdict.REJECTED
+        verdict = Verdict.PROMOTED if worthy else audited
+        return Decision(
+            rung, score, verdict, len(pairs), better, len(seen), predicted, calibration.margin, to_beat
+        )
+
+
+def calibrate(pairs: Sequence[tuple[float, float]], confidence: float) -> Calibration:
+    """Fit final scores to those of a rung.
+
+    Ridge regression on the centred score, with the weight of one more observation without any slope:
+    eight noisy pairs do not fix a slope, and where they are too few the line leans towards the mean
+    of the final scores. It needs no tuning (the penalty follows the scores' own spread), and one pass;
+    that a single outlier tilts it is covered by the margin, which is a quantile of what the line gets
+    wrong for programs it was not fitted to (each left out in turn), as in the jackknife intervals of
+    Barber et al. (2021). Which programs have a final score depends on their rung's score alone but for
+    the elite of the cell, so that selection hardly biases the line; audits add pairs at its low end.
+    """
+    count = len(pairs)
+    mean_score = math.fsum(x for x, _ in pairs) / count
+    mean_final = math.fsum(y for _, y in pairs) / count
+    centred = [(x - mean_score, y - mean_final) for x, y in pairs]
+    sums = _Sums(
+        count,
+        math.fsum(x for x, _ in centred),
+        math.fsum(y for _, y in centred),
+        math.fsum(x * x for x, _ in centred),
+        math.fsum(x * y for x, y in centred),
+    )
+    errors = sorted(y - sums.without(x, y).predict(x) for x, y in centred)
+    rank = min(count, math.ceil(confidence * (count + 1)))
+    return Calibration(mean_score, mean_final, sums.slope(), max(0.0, errors[rank - 1]))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The sums that a line through a set of points is made of."""
+
+    count: int
+    x: float
+    y: float
+    xx: float
+    xy: float
+
+    def slope(self) -> float:
+        spread = self.xx - self.x * self.x / self.count
+        slope = (
+            (self.xy - self.x * self.y / self.count) / (spread * (1 + 1 / self.count)) if spread > 0 else 0
+        )
+        return max(0.0, slope) if math.isfinite(slope) else 0.0
+
+    def predict(self, x: float) -> float:
+        return self.y / self.count + self.slope() * (x - self.x / self.count)
+
+    def without(self, x: float, y: float) -> "_Sums":
+        return _Sums(self.count - 1, self.x - x, self.y - y, self.xx - x * x, self.xy - x * y)
+
+
+_GOOD_SHARE = 0.2  # of the final scores of a run
+_ENOUGH = 5  # audited programs, and good ones, for a recall that says something
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A program that the rule had a say in and that was evaluated in full all the same."""
+
+    verdict: Verdict  # promoted or audited
+    final: float
+    to_beat: float | None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How many of the good programs the rule lets through, from those that it would have rejected."""
+
+    audited: int
+    good: int
+    recall: float | None  # None: too few were audited, or good, to say
+
+    def __str__(self) -> str:
+        counts = f"{self.audited} audited, {self.good} good"
+        if self.recall is None:
+            return f"unknown ({counts}; {_ENOUGH} of each are needed)"
+        return f"{self.recall:.3f} ({counts})"
+
+
+def audit(judged: Sequence[Judged], finals: Sequence[float], audit_share: float) -> Audit:
+    """The share of the good programs that the rule promotes, as far as audits tell.
+
+    Good is what would have beaten the elite of its cell, or is in the top fifth of ``finals``, the
+    scores of all programs evaluated in full. A promoted program was evaluated with certainty, an
+    audited one with probability ``audit_share``: each audited one stands for 1 / ``audit_share`` that
+    were rejected (Horvitz and Thompson, 1952).
+    """
+    audited = sum(program.verdict is Verdict.AUDITED for program in judged)
+    top = sorted(finals, reverse=True)[: math.ceil(_GOOD_SHARE * len(finals))]
+    good = [
+        program
+        for program in judged
+        if program.final >= top[-1] or (program.to_beat is not None and program.final > program.to_beat)
+    ]
+    if audited < _ENOUGH or len(good) < _ENOUGH:
+        return Audit(audited, len(good), None)
+    promoted = sum(program.verdict is Verdict.PROMOTED for program in good)
+    missed = (len(good) - promoted) / audit_share
+    return Audit(audited, len(good), promoted / (promoted + missed))
