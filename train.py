@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 from dataloader import Dataset, load_datasets
 from medevonet.candidate_process import Candidate, Network, candidate_argument
 from medevonet.referee import DatasetRun, EpochReport, OnEpoch, train_dataset
+from medevonet.sandbox import candidate_walls
 from metrics_utils import SPLITS, bootstrap_statistics, write_artifact
 from openevolve.cli import guard
 from openevolve.config_files import check
@@ -129,6 +130,7 @@ def evaluate_program(
             directory=Path(folder),
             environment={name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ},
             memory_limit_mb=limits.memory_mb,
+            walls=candidate_walls(copy, task, datasets),
         )
         with Candidate(starter, request, deadline) as candidate:
             network = candidate.load()

@@ -31,7 +31,7 @@ _MESSAGE_CHARACTERS = 4000
 _EXIT_SECONDS = 10  # from the end of a channel to the end of its process
 _ROUNDING = 1e-4  # of a sum of float32 probabilities
 # What a candidate may report of itself; the other kinds are found out, not told.
-_REPORTED = {"import_error", "wrong_shape", "diverged", "out_of_memory", "crashed"}
+_REPORTED = {"import_error", "wrong_shape", "diverged", "out_of_memory", "crashed", "forbidden"}
 
 
 @dataclass(frozen=True)

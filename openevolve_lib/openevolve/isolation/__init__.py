@@ -11,5 +11,6 @@ Needs Linux: parent-death signals, pidfds and child subreaping.
 """
 
 from openevolve.isolation.client import Child, Exit, ForkServer, Launcher, Request, clean_environment
+from openevolve.isolation.walls import Walls
 
-__all__ = ["Child", "Exit", "ForkServer", "Launcher", "Request", "clean_environment"]
+__all__ = ["Child", "Exit", "ForkServer", "Launcher", "Request", "Walls", "clean_environment"]

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from openevolve.errors import UserError
+from openevolve.isolation.walls import Walls
 
 LAUNCHER_VARIABLE = "OPENEVOLVE_LAUNCHER_FD"
 _MESSAGE_BYTES = 1 << 16
@@ -54,13 +55,19 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=dict)  # on top of the server's own
     memory_limit_mb: int | None = None  # resident anonymous memory, over all descendants
     may_start: bool = False
+    walls: Walls | None = None  # put up before the target is called
+
+    def __post_init__(self) -> None:
+        if self.may_start and self.walls is not None:
+            raise ValueError("expected walls or may_start, found both: a child could start others outside")
 
     @property
     def output(self) -> Path:
         return self.directory / "output.txt"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"directory": str(self.directory)}
+        walls = None if self.walls is None else self.walls.to_json()
+        return asdict(self) | {"directory": str(self.directory), "walls": walls}
 
 
 @dataclass(frozen=True)
