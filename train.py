@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,16 +21,18 @@ from medevonet.candidate_process import Candidate, Network, candidate_argument
 from medevonet.referee import DatasetRun, EpochReport, OnEpoch, train_dataset
 from medevonet.sandbox import candidate_walls
 from metrics_utils import SPLITS, bootstrap_statistics, write_artifact
-from openevolve.cli import guard
+from openevolve.cli import ALLOW_UNSAFE, guard
 from openevolve.config_files import check
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
-from openevolve.isolation import ForkServer, Launcher, Request
+from openevolve.isolation import ForkServer, Launcher, Level, Request, establish, scratch_folder
+from openevolve.isolation.level import environment_of
 from run_utils import (
     DEMO_OVERRIDES,
     PROJECT,
     TaskConfig,
     artifacts_folder,
+    isolation_from_environment,
     load_settings,
     task_from_environment,
 )
@@ -95,7 +96,11 @@ def train_and_evaluate(
     if epochs is not None:
         task = check(TaskConfig, {**task.model_dump(), "epochs": epochs}, "task")
     return evaluate_program(
-        Path(program_path), task, artifacts or artifacts_folder(), on_epoch=on_epoch
+        Path(program_path),
+        task,
+        artifacts or artifacts_folder(),
+        level=isolation_from_environment(),
+        on_epoch=on_epoch,
     ).result()
 
 
@@ -106,11 +111,13 @@ def evaluate_program(
     *,
     limits: Limits | None = None,
     launcher: Launcher | None = None,
+    level: Level = "strict",
     on_epoch: OnEpoch | None = None,
 ) -> Evaluation:
     """As ``train_and_evaluate``, but returns everything.
 
     ``launcher`` starts the candidate; by default that of the run, and outside a run one of its own.
+    ``level`` strict puts it within walls.
     """
     start = time.monotonic()
     limits = limits or Limits()
@@ -119,18 +126,18 @@ def evaluate_program(
     task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
     datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
     with (
-        _starter(launcher) as (starter, parent),
-        TemporaryDirectory(prefix="candidate-", dir=parent, ignore_cleanup_errors=True) as folder,
+        _starter(launcher, level) as (starter, parent),
+        scratch_folder("candidate-", parent) as folder,
     ):
-        copy = Path(folder) / "program.py"
+        copy = folder / "program.py"
         copy.write_bytes(source)
         request = Request(
             target="candidate:main",
             argument=candidate_argument(copy, task, datasets),
-            directory=Path(folder),
+            directory=folder,
             environment={name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ},
             memory_limit_mb=limits.memory_mb,
-            walls=candidate_walls(copy, task, datasets),
+            walls=candidate_walls(copy, task, datasets) if level == "strict" else None,
         )
         with Candidate(starter, request, deadline) as candidate:
             network = candidate.load()
@@ -147,6 +154,7 @@ def evaluate_program(
         },
         "mean": statistics["mean"],
         "task": task.model_dump(mode="json"),
+        "isolation": level,
         "seconds": seconds,
     }
     path = write_artifact(artifacts, _uuid_of(program), record, predictions)
@@ -163,7 +171,7 @@ def _read(program: Path) -> bytes:
 
 
 @contextmanager
-def _starter(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | None]]:
+def _starter(launcher: Launcher | None, level: Level) -> Iterator[tuple[Launcher, Path | None]]:
     """What starts the candidate, and where its folder goes so that it never outlives this process."""
     if launcher is not None:
         yield launcher, None
@@ -171,7 +179,7 @@ def _starter(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | None]
         with inherited:
             yield inherited, Path.cwd()  # the run removes it with the evaluation
     else:
-        with ForkServer(["candidate"]) as server:
+        with ForkServer(["candidate"], environment_of(level)) as server:
             yield server, server.scratch
 
 
@@ -202,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=PROJECT / "config.yaml", help="YAML settings")
     parser.add_argument("--demo", action="store_true", help="synthetic data, small enough for a CPU")
     parser.add_argument("--seed", type=int, help="task.seed")
+    parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     return parser
 
@@ -215,16 +224,26 @@ def _main(options: argparse.Namespace) -> int:
     config = load_settings(options.config, overrides)
     task = check(TaskConfig, config.task, "task")
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
+    isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
+    if isolation.level != "strict":
+        print(f"isolation: {isolation.line}", file=sys.stderr, flush=True)
     start = time.monotonic()
     try:
         evaluation = evaluate_program(
-            options.program, task, artifacts_folder(), limits=limits, on_epoch=_print_epoch
+            options.program,
+            task,
+            artifacts_folder(),
+            limits=limits,
+            level=isolation.level,
+            on_epoch=_print_epoch,
         )
     except EvaluationFailed as failure:
         print(f"{failure.output_tail}\n{failure}", file=sys.stderr)
         print(f"---\nstatus: {failure.kind}\nseconds: {time.monotonic() - start:.1f}")
+        print(f"isolation: {isolation.line}")
         return EXIT_FAILED
     print(_summary(evaluation))
+    print(f"isolation: {isolation.line}")
     return EXIT_EVALUATED
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,9 +11,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from openevolve.errors import UserError
+from openevolve.isolation.scratch import remove_tree
 from openevolve.isolation.walls import Walls
 
 LAUNCHER_VARIABLE = "OPENEVOLVE_LAUNCHER_FD"
@@ -65,6 +65,11 @@ class Request:
     def output(self) -> Path:
         return self.directory / "output.txt"
 
+    def open_output(self) -> BinaryIO:
+        """What the child will print, to be read; opened now, since later something else may lie there."""
+        self.output.touch()
+        return self.output.open("rb")
+
     def to_json(self) -> dict[str, Any]:
         walls = None if self.walls is None else self.walls.to_json()
         return asdict(self) | {"directory": str(self.directory), "walls": walls}
@@ -75,7 +80,8 @@ class Exit:
     """How a child ended: exit code, or minus the signal; ``reason`` where the server killed it."""
 
     code: int
-    reason: str = ""  # "out_of_memory"
+    reason: str = ""  # "out_of_memory", or "forbidden" beyond another limit
+    detail: str = ""  # expected, found
 
 
 class Child:
@@ -114,7 +120,7 @@ def parse_exit(message: bytes) -> Exit:
     if not message:
         raise ConnectionError("the fork server ended before the process did")
     report = json.loads(message)
-    return Exit(report["exit"], report["reason"])
+    return Exit(report["exit"], report["reason"], report["detail"])
 
 
 class Launcher:
@@ -207,4 +213,4 @@ class ForkServer(Launcher):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove_tree(self.scratch)

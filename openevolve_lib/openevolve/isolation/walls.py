@@ -34,6 +34,7 @@ _PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/fi
 _GPU = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules")
 _GPU_FILES = ("/sys/bus/pci/devices", "/sys/devices/pci*", "/sys/module/nvidia*")
 _GPU_DEVICES = "/dev/nvidia*"
+_PATHS = ("readable", "listable")  # fields of Walls
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Walls:
     """
 
     readable: tuple[Path, ...] = ()  # files and folders beside those
+    listable: tuple[Path, ...] = ()  # folders of which it may see what is in them: imports look there
     processes: int = 0  # that it may have started at once
     gpu: bool = False  # whether NVIDIA's devices are let in
     threads: int = 512
@@ -53,12 +55,12 @@ class Walls:
     written_mb: int = 512  # in all
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"readable": [str(path) for path in self.readable]}
+        return asdict(self) | {name: [str(path) for path in getattr(self, name)] for name in _PATHS}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Walls":
         given = {field.name: values[field.name] for field in fields(cls)}
-        return cls(**given | {"readable": tuple(map(Path, values["readable"]))})
+        return cls(**given | {name: tuple(map(Path, values[name])) for name in _PATHS})
 
 
 def enclose(walls: Walls, folder: Path, landlock_abi: int | None = None) -> None:
@@ -114,14 +116,13 @@ def _ruleset(walls: Walls, folder: Path, abi: int) -> Ruleset:
     ruleset.allow(_python_paths(), landlock.READ | execute)
     ruleset.allow(_loaded_modules(), Access.READ_FILE)
     ruleset.allow(walls.readable, landlock.READ | execute)
+    ruleset.allow(walls.listable, Access.READ_DIR)
     ruleset.allow([folder], landlock.WRITE | execute)
     ruleset.allow(_DEVICES, Access.READ_FILE | Access.WRITE_FILE)
-    proc = _PROC
     if walls.gpu:
-        proc += _GPU
         ruleset.allow((path for pattern in _GPU_FILES for path in glob.glob(pattern)), landlock.READ)
         ruleset.allow(glob.glob(_GPU_DEVICES), landlock.DEVICE)
-    for path in proc:
+    for path in (*_PROC, *(_GPU if walls.gpu else ())):
         _allow_in_proc(ruleset, path)
     return ruleset
 
@@ -148,7 +149,7 @@ def _python_paths() -> Iterator[Path | str]:
 
 
 def _loaded_modules() -> Iterator[str]:
-    """Source files of what is imported: tracebacks show lines of them. In the project they lie beside keys."""
+    """Source files of what is imported, for tracebacks: each by itself, for keys may lie beside them."""
     installed = tuple(f"{prefix}/lib" for prefix in (sys.base_prefix, sys.prefix, "/usr"))
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
