@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dotenv import find_dotenv, load_dotenv
@@ -20,10 +20,11 @@ from azure_llm import choose_provider
 from dataloader import load_datasets
 from medevonet.preflight import preflight
 from medevonet.summary import closing_summary
-from openevolve.cli import EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard
+from openevolve.cli import ALLOW_UNSAFE, EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard, with_isolation
 from openevolve.config import Config
 from openevolve.config_files import check, public_settings
 from openevolve.display import display_for_terminal
+from openevolve.isolation import establish
 from openevolve.program import Elite
 from openevolve.proposers import Proposer
 from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
@@ -40,10 +41,6 @@ from run_utils import (
 )
 
 SEED_PROGRAM = PROJECT / "seed_program.py"
-
-ISOLATION = (
-    "a process for each program: own session, no keys, wall clock, memory limit; no walls around files"
-)
 
 DEMO_RUN_OVERRIDES = (
     *DEMO_OVERRIDES,
@@ -75,18 +72,20 @@ def _main(options: argparse.Namespace) -> int:
     load_dotenv(find_dotenv(usecwd=True))
     plan = make_plan(options)
     if options.check:
-        check_report = preflight(plan.config, plan.task, SEED_PROGRAM)
+        check_report = preflight(plan.config, plan.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
+    isolation = establish(plan.config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
+    plan = replace(plan, config=with_isolation(plan.config, isolation.level))
     provider, proposer = choose_proposer(plan.config)
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     run = plan.resumed or create_run()
     if plan.resumed is None:
         settings = public_settings(plan.config) | {"task": plan.task.model_dump(mode="json")}
-        found = {"provider": provider, "device": device_found(plan.task), "isolation": ISOLATION}
+        found = {"provider": provider, "device": device_found(plan.task), "isolation": isolation.line}
         write_run_info(run, settings, found)
     print(f"run: {run}\nproposals: {provider}\ndevice: {device_found(plan.task)}", flush=True)
-    print(f"isolation: {ISOLATION}", flush=True)
+    print(f"isolation: {isolation.line}", flush=True)
     result = _evolve(plan, run, proposer)
     _report(run, result)
     return exit_code(result)
@@ -153,7 +152,8 @@ def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
                 folder=run / "openevolve",
                 proposer=proposer,
                 reviewer=choose_reviewer(plan.config),
-                environment=evaluation_environment(plan.task, run),
+                environment=evaluation_environment(plan.task, run, plan.config.evaluator.isolation),
+                evaluator_isolates=True,
             ),
             display,
         )
@@ -184,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", nargs="?", const="latest", metavar="RUN", help="continue a run (latest)")
     parser.add_argument("--seed", type=int, help="random_seed of the search and task.seed of training")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--check", action="store_true", help="show what a run would do; touch nothing")
     return parser
 

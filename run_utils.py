@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,10 +18,12 @@ from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
 from openevolve.config import Config, Positive, Section
 from openevolve.config_files import apply_overrides, check, load_config
 from openevolve.errors import UserError
+from openevolve.isolation import Level
 
 PROJECT = Path(__file__).resolve().parent
 RUNS = Path("runs/mnist")
 TASK_VARIABLE = "MEDEVONET_TASK"
+ISOLATION_VARIABLE = "MEDEVONET_ISOLATION"
 ARTIFACTS_VARIABLE = "MEDEVONET_ARTIFACTS_DIR"
 
 # What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
@@ -76,15 +78,24 @@ def task_from_environment() -> TaskConfig:
     return TaskConfig.model_validate_json(text) if text else TaskConfig()
 
 
+def isolation_from_environment() -> Level:
+    """The level that the run which started this evaluation settled on; strict outside a run."""
+    level = os.environ.get(ISOLATION_VARIABLE, "strict")
+    if level not in get_args(Level):
+        raise UserError(f"{ISOLATION_VARIABLE}: expected one of {get_args(Level)}, found {level!r}")
+    return cast(Level, level)
+
+
 def artifacts_folder() -> Path:
     """Where this evaluation's artifacts go: the run's folder, or ``runs/artifacts`` outside a run."""
     return Path(os.environ.get(ARTIFACTS_VARIABLE, "runs/artifacts")).resolve()
 
 
-def evaluation_environment(task: TaskConfig, run: Path) -> dict[str, str]:
+def evaluation_environment(task: TaskConfig, run: Path, level: Level = "strict") -> dict[str, str]:
     """The variables that tell the evaluations of a run what ``task_from_environment`` and so on return."""
     return {
         TASK_VARIABLE: task.model_dump_json(),
+        ISOLATION_VARIABLE: level,
         ARTIFACTS_VARIABLE: str((run / "artifacts").resolve()),
     }
 

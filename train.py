@@ -14,14 +14,16 @@ from dataloader import Dataset
 from medevonet.artifacts import SPLITS
 from medevonet.evaluation import Evaluation, Limits, evaluate_in_rungs, evaluate_program, ignore
 from medevonet.referee import EpochReport, OnEpoch
-from openevolve.cli import guard
+from openevolve.cli import ALLOW_UNSAFE, guard
 from openevolve.config_files import check
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
+from openevolve.isolation import establish
 from run_utils import (
     DEMO_OVERRIDES,
     PROJECT,
     TaskConfig,
     artifacts_folder,
+    isolation_from_environment,
     load_settings,
     task_from_environment,
 )
@@ -55,7 +57,11 @@ def train_and_evaluate(
     if epochs is not None:
         task = check(TaskConfig, {**task.model_dump(), "epochs": epochs}, "task")
     return evaluate_program(
-        Path(program_path), task, artifacts or artifacts_folder(), on_epoch=on_epoch
+        Path(program_path),
+        task,
+        artifacts or artifacts_folder(),
+        level=isolation_from_environment(),
+        on_epoch=on_epoch,
     ).result()
 
 
@@ -65,7 +71,10 @@ def train_and_evaluate_in_rungs(program_path: str | Path) -> Iterator[Evaluation
     Both have the same metrics, but the cheap one has no standard error. Closing the iterator ends the
     evaluation; what the cheap rung trained in full is not trained again.
     """
-    for rung in evaluate_in_rungs(Path(program_path), task_from_environment(), artifacts_folder()):
+    rungs = evaluate_in_rungs(
+        Path(program_path), task_from_environment(), artifacts_folder(), level=isolation_from_environment()
+    )
+    for rung in rungs:
         yield rung.result()
 
 
@@ -84,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=PROJECT / "config.yaml", help="YAML settings")
     parser.add_argument("--demo", action="store_true", help="synthetic data, small enough for a CPU")
     parser.add_argument("--seed", type=int, help="task.seed")
+    parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     return parser
 
@@ -97,16 +107,26 @@ def _main(options: argparse.Namespace) -> int:
     config = load_settings(options.config, overrides)
     task = check(TaskConfig, config.task, "task")
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
+    isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
+    if isolation.level != "strict":
+        print(f"isolation: {isolation.line}", file=sys.stderr, flush=True)
     start = time.monotonic()
     try:
         evaluation = evaluate_program(
-            options.program, task, artifacts_folder(), limits=limits, on_epoch=_print_epoch
+            options.program,
+            task,
+            artifacts_folder(),
+            limits=limits,
+            level=isolation.level,
+            on_epoch=_print_epoch,
         )
     except EvaluationFailed as failure:
         print(f"{failure.output_tail}\n{failure}", file=sys.stderr)
         print(f"---\nstatus: {failure.kind}\nseconds: {time.monotonic() - start:.1f}")
+        print(f"isolation: {isolation.line}")
         return EXIT_FAILED
     print(_summary(evaluation))
+    print(f"isolation: {isolation.line}")
     return EXIT_EVALUATED
 
 

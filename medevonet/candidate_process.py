@@ -213,10 +213,8 @@ class Candidate:
             ended = self._child.wait(_EXIT_SECONDS)
         except TimeoutError:
             return self.failure(FailureKind.CRASHED, "expected an answer, found that it closed its channel")
-        if ended.reason == FailureKind.OUT_OF_MEMORY:
-            return self.failure(
-                FailureKind.OUT_OF_MEMORY, "expected resident memory below the limit, found more"
-            )
+        if ended.reason:
+            return self.failure(ended.reason, ended.detail)
         how = f"exit code {ended.code}"
         if ended.code < 0:
             how = f"signal {-ended.code} ({signal.strsignal(-ended.code)})"

@@ -24,7 +24,7 @@ from medevonet.starting import CandidateStarter, launcher_for
 from metrics_utils import bootstrap_statistics
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationResult
-from openevolve.isolation import Launcher
+from openevolve.isolation import Launcher, Level
 from openevolve.program import FailureKind
 from run_utils import TaskConfig
 
@@ -98,18 +98,20 @@ def evaluate_program(
     artifacts: Path,
     *,
     limits: Limits | None = None,
+    level: Level = "strict",
     launcher: Launcher | None = None,
     on_epoch: OnEpoch = ignore,
 ) -> Evaluation:
     """Train on every data set of the task, write the artifact pair and return everything.
 
-    ``launcher`` starts candidates; by default that of the run, and outside a run one of its own.
+    ``level`` strict puts candidates within walls. ``launcher`` starts them; by default that of the run, and
+    outside a run one of its own.
 
     Raises:
         EvaluationFailed: the program is at fault; its ``kind`` says how.
         UserError: the task, the data or the device is.
     """
-    with _session(program, task, artifacts, limits or Limits(), launcher, on_epoch) as session:
+    with _session(program, task, artifacts, limits or Limits(), level, launcher, on_epoch) as session:
         return session.finish()
 
 
@@ -119,13 +121,14 @@ def evaluate_in_rungs(
     artifacts: Path,
     *,
     limits: Limits | None = None,
+    level: Level = "strict",
     launcher: Launcher | None = None,
 ) -> Iterator[CheapResult | Evaluation]:
     """As ``evaluate_program``, with the cheap rung's result first; closing the iterator stops there.
 
     Before either, one batch is learned by heart: a program that cannot do that fails within seconds.
     """
-    with _session(program, task, artifacts, limits or Limits(), launcher, ignore) as session:
+    with _session(program, task, artifacts, limits or Limits(), level, launcher, ignore) as session:
         yield session.cheap_rung()
         yield session.finish()
 
@@ -136,6 +139,7 @@ def _session(
     task: TaskConfig,
     artifacts: Path,
     limits: Limits,
+    level: Level,
     launcher: Launcher | None,
     on_epoch: OnEpoch,
 ) -> Iterator["_Session"]:
@@ -149,8 +153,8 @@ def _session(
     task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
     datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
     deadline = None if limits.seconds is None else started + limits.seconds
-    with launcher_for(launcher) as (launcher, folder):
-        starter = CandidateStarter(source, task, limits.memory_mb, deadline, launcher, folder)
+    with launcher_for(launcher, level) as (launcher, folder):
+        starter = CandidateStarter(source, task, limits.memory_mb, deadline, level, launcher, folder)
         yield _Session(starter, datasets, artifacts, _uuid_of(program), on_epoch, started)
 
 
@@ -254,6 +258,7 @@ class _Session:
                 run.dataset.name: run.to_json() | statistics.get(run.dataset.name, {}) for run in runs
             },
             "task": self.task.model_dump(mode="json"),
+            "isolation": self.starter.level,
             "cost": self.cost,
             "seconds": time.monotonic() - self.started,
         }

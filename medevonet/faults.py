@@ -3,6 +3,7 @@
 Runs beside untrusted code; needs PyTorch alone.
 """
 
+import errno
 import re
 import traceback
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 # What PyTorch and Python say where sizes do not fit: such an error is a matter of shapes, others are crashes.
+_REFUSED_WORDS = re.compile("Permission denied|Operation not permitted|File too large")
 _SHAPE_WORDS = re.compile(r"shape|size|dimension|channel|elements|unpack|mat1", re.IGNORECASE)
 
 
@@ -27,7 +29,7 @@ class ProgramError(Exception):
 def blame(situation: str, kind: str | None = None) -> Iterator[None]:
     """Turn an exception of the program's code into a ProgramError that says what was being done.
 
-    ``kind`` overrides what the exception is taken for, but never a lack of memory.
+    ``kind`` overrides what the exception is taken for, but never a lack of memory or a refusal.
     """
     try:
         yield
@@ -37,7 +39,7 @@ def blame(situation: str, kind: str | None = None) -> Iterator[None]:
         traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
         found = _kind_of(error)
         text = "".join(traceback.format_exception_only(error)).strip()
-        if kind is not None and found != "out_of_memory":
+        if kind is not None and found not in ("out_of_memory", "forbidden"):
             found = kind
         raise ProgramError(found, f"{situation}: {text}") from error
 
@@ -46,11 +48,27 @@ def _kind_of(error: Exception) -> str:
     text = str(error)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
         return "out_of_memory"
+    if _was_refused(error):
+        return "forbidden"
     if isinstance(error, ImportError):
         return "import_error"
     if isinstance(error, (RuntimeError, ValueError, IndexError)) and _SHAPE_WORDS.search(text):
         return "wrong_shape"
     return "crashed"
+
+
+def _was_refused(error: BaseException) -> bool:
+    """Whether walls or limits stand behind the error: itself, or one that it was raised in answer to."""
+    seen: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in seen:
+        if isinstance(link, OSError) and link.errno in (errno.EPERM, errno.EACCES, errno.EFBIG):
+            return True
+        if isinstance(link, RuntimeError) and _REFUSED_WORDS.search(str(link)):  # out of PyTorch's C++
+            return True
+        seen.append(link)
+        link = link.__cause__ or link.__context__
+    return False
 
 
 def check_logits(output: object, shape: tuple[int, int]) -> Tensor:

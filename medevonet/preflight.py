@@ -15,11 +15,12 @@ from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
 from medevonet.starting import CandidateStarter
+from openevolve.cli import with_isolation
 from openevolve.config import Config, ModelConfig, Price
 from openevolve.display import duration
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.isolation import ForkServer
+from openevolve.isolation import ForkServer, Isolation, Level, establish
 from openevolve.program import Context, Elite, Program
 from openevolve.prompts import build_prompt
 from openevolve.run import read_program
@@ -49,10 +50,13 @@ class Rates:
     precision: str
 
 
-def preflight(config: Config, task: TaskConfig, program: Path) -> Check:
+def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: bool = False) -> Check:
     """Look at everything that a run depends on; what would stop it is part of the report."""
     problems: list[str] = []
     lines = [_provider(config, problems), *_data(task, problems), *_limits(config)]
+    isolation = _isolation(config.evaluator.isolation, allow_unsafe, problems)
+    config = with_isolation(config, isolation.level)
+    lines.append(f"isolation: {isolation.line}")
     lines += _estimate(config, task, program, problems)
     if config.proposer == "llm":
         lines += _first_prompt(config, program)
@@ -75,6 +79,15 @@ def _provider(config: Config, problems: list[str]) -> str:
     models = ", ".join(f"{model.name} (weight {model.weight:g})" for model in config.llm.ensemble())
     where = os.environ.get("AZURE_OPENAI_ENDPOINT") if provider == "azure" else config.llm.api_base
     return f"proposals: {provider} at {where}: {models}"
+
+
+def _isolation(level: Level, allow_unsafe: bool, problems: list[str]) -> Isolation:
+    """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
+    try:
+        return establish(level, allow_unsafe=allow_unsafe)
+    except UserError as error:
+        problems.append(str(error))
+        return Isolation("process", f"{level} was asked for, and this machine cannot give it")
 
 
 def _data(task: TaskConfig, problems: list[str]) -> list[str]:
@@ -128,7 +141,7 @@ def _limits(config: Config) -> list[str]:
 def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[str]) -> list[str]:
     """Time, from training the seed program here on random images for a moment; and cost."""
     try:
-        rates = measure(task, program)
+        rates = measure(task, program, config.evaluator.isolation)
         sources = [(entry, _source(entry, task)) for entry in task.datasets]
         counts = {source.name: _counts(entry, source) for entry, source in sources}
     except UserError as error:
@@ -155,7 +168,7 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
     ]
 
 
-def measure(task: TaskConfig, program: Path) -> Rates:
+def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
     """Train ``program`` on a few batches of random images in a candidate process, as a run would.
 
     Raises:
@@ -164,7 +177,7 @@ def measure(task: TaskConfig, program: Path) -> Rates:
     """
     with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
         dataset = _random_dataset(Path(folder), task)
-        starter = CandidateStarter(program.read_bytes(), task, None, None, server, None)
+        starter = CandidateStarter(program.read_bytes(), task, None, None, level, server, None)
         with starter.start(dataset) as candidate:
             network = candidate.load([dataset.outputs], task.precision)
             candidate.start(seed=0)

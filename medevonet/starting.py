@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dataloader import Dataset
 from medevonet.candidate_process import Candidate, candidate_argument
-from openevolve.isolation import ForkServer, Launcher, Request
+from medevonet.sandbox import candidate_walls
+from openevolve.isolation import ForkServer, Launcher, Level, Request, scratch_folder
+from openevolve.isolation.level import environment_of
 from run_utils import TaskConfig
 
 
@@ -21,27 +22,29 @@ class CandidateStarter:
     task: TaskConfig
     memory_mb: int | None  # resident memory of a candidate
     deadline: float | None  # a time of ``time.monotonic``
+    level: Level  # strict: within walls
     launcher: Launcher
     folder: Path | None  # where candidates' folders go; None: the system's
 
     @contextmanager
     def start(self, dataset: Dataset) -> Iterator[Candidate]:
-        with TemporaryDirectory(prefix="candidate-", dir=self.folder, ignore_cleanup_errors=True) as name:
-            copy = Path(name) / "program.py"
+        with scratch_folder("candidate-", self.folder) as folder:
+            copy = folder / "program.py"
             copy.write_bytes(self.source)
             request = Request(
                 target="candidate:main",
                 argument=candidate_argument(copy, self.task, dataset),
-                directory=Path(name),
+                directory=folder,
                 environment={key: os.environ[key] for key in ("CUDA_VISIBLE_DEVICES",) if key in os.environ},
                 memory_limit_mb=self.memory_mb,
+                walls=candidate_walls(copy, self.task, dataset) if self.level == "strict" else None,
             )
             with Candidate(self.launcher, request, dataset, self.deadline) as candidate:
                 yield candidate
 
 
 @contextmanager
-def launcher_for(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | None]]:
+def launcher_for(launcher: Launcher | None, level: Level) -> Iterator[tuple[Launcher, Path | None]]:
     """What starts candidates, and where their folders go so that they never outlive this process.
 
     ``launcher`` if there is one; else that of the run; outside a run one of its own.
@@ -52,5 +55,5 @@ def launcher_for(launcher: Launcher | None) -> Iterator[tuple[Launcher, Path | N
         with inherited:
             yield inherited, Path.cwd()  # the run removes it with the evaluation
     else:
-        with ForkServer(["candidate"]) as server:
+        with ForkServer(["candidate"], environment_of(level)) as server:
             yield server, server.scratch

@@ -81,7 +81,9 @@ def test_a_run_that_is_done_exits_with_0_and_a_summary(
         "best_combined_score": f"{best['metrics']['combined_score']:.6g}",
         "best_program": "openevolve_output/best/best_program.py",
     }
-    assert [line.split("]")[0] for line in output.splitlines()[:5]] == [f"[{i}/4" for i in range(5)]
+    notice, *lines = output.splitlines()
+    assert notice.startswith("isolation: strict: walls around files, network")
+    assert [line.split("]")[0] for line in lines[:5]] == [f"[{i}/4" for i in range(5)]
 
 
 def test_the_same_command_again_does_nothing_twice_and_more_iterations_go_on(trio: list[str]) -> None:

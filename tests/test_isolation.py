@@ -14,6 +14,7 @@ from openevolve.errors import UserError
 from openevolve.isolation import Child, Exit, ForkServer, Request
 
 PROJECT = Path(__file__).resolve().parent.parent
+MEMORY = "expected resident memory below the limit, found more"
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +94,12 @@ def test_a_child_that_ignores_signals_is_killed(server: ForkServer, tmp_path: Pa
 
 def test_memory_beyond_the_limit_ends_a_child_with_the_reason(server: ForkServer, tmp_path: Path) -> None:
     with server.start(request("eat_memory", tmp_path, memory_limit_mb=128)) as child:
-        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory")
+        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory", MEMORY)
 
 
 def test_memory_of_descendants_counts(server: ForkServer, tmp_path: Path) -> None:
     with server.start(request("let_a_child_eat", tmp_path, memory_limit_mb=128)) as child:
-        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory")
+        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory", MEMORY)
 
 
 def test_a_daemon_ends_with_the_child_that_left_it(server: ForkServer, tmp_path: Path) -> None:
@@ -174,4 +175,4 @@ def test_a_dead_server_is_a_connection_error(tmp_path: Path) -> None:
 
 def test_memory_of_what_a_child_started_counts(server: ForkServer, tmp_path: Path) -> None:
     with server.start(request("start_an_eater", tmp_path, may_start=True, memory_limit_mb=128)) as child:
-        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory")
+        assert child.wait(60) == Exit(-signal.SIGKILL, "out_of_memory", MEMORY)

@@ -75,7 +75,7 @@ def test_the_run_directory_is_as_documented(demo: tuple[Path, str]) -> None:
     info = json.loads((latest / "run_info.json").read_text())
     assert info["provider"].startswith("offline")
     assert info["device"] == "cpu"
-    assert info["isolation"].startswith("a process for each program")
+    assert info["isolation"].startswith("strict: walls around files, network")
     assert info["config"]["task"]["datasets"] == ["demo-breastmnist", "demo-dermamnist"]
     evaluated = [e["outcome"]["program_id"] for e in journal(folder) if e["event"] == "evaluated"]
     names = {path.name for path in (latest / "artifacts").iterdir()}

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dataloader import DatasetConfig, load_dataset
-from medevonet.candidate_process import Candidate, candidate_argument
 from medevonet.demo_data import demo_arrays
-from openevolve.isolation import ForkServer, Request
-from openevolve.isolation.server import descendants
+from medevonet.starting import CandidateStarter
+from openevolve.isolation import ForkServer
+from openevolve.isolation.watch import descendants
 from run_utils import TaskConfig
 
 _PROGRAM = Path(__file__).resolve().parents[2] / "seed_program.py"
@@ -40,11 +40,11 @@ def measure(images: int, server: ForkServer) -> Point:
         dataset = load_dataset(entry, _SIZE, cache=folder / "cache")
         looked_up = time.perf_counter()
         task = TaskConfig(size=_SIZE, device="cpu", threads=1)
-        argument = candidate_argument(_PROGRAM, task, [dataset])
+        starter = CandidateStarter(_PROGRAM.read_bytes(), task, None, None, "strict", server, folder)
         forked = time.perf_counter()
-        with Candidate(server, Request("candidate:main", argument, folder), deadline=None) as candidate:
-            candidate.load()
-            candidate.start(dataset, seed=0)
+        with starter.start(dataset) as candidate:
+            candidate.load([dataset.outputs], "fp32")
+            candidate.start(seed=0)
             started = time.perf_counter()
             candidate.predict("val")
             private, shared = _resident_mb(descendants(os.getpid())[-1])

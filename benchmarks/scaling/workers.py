@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.overhead.timeline import Timeline
 from benchmarks.scaling import sleeper
-from openevolve.isolation.server import descendants
+from openevolve.isolation.watch import descendants
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _ROUNDS = 12  # evaluations on each worker

@@ -10,9 +10,12 @@ from openevolve.config import Config
 from openevolve.config_files import load_config
 from openevolve.display import display_for_terminal
 from openevolve.errors import UserError
+from openevolve.isolation import Level, establish
 from openevolve.proposers import Proposer
 from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute, read_program
+
+ALLOW_UNSAFE = "run programs without walls where this machine gives none"
 
 EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
 
@@ -62,6 +65,12 @@ def build_reviewer(config: Config) -> Reviewer:
     return LLMReviewer(build_language_model(config.llm.reviewers(), os.environ), config)
 
 
+def with_isolation(config: Config, level: Level) -> Config:
+    """The config with the level that is in force."""
+    evaluator = config.evaluator.model_copy(update={"isolation": level})
+    return config.model_copy(update={"evaluator": evaluator})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="openevolve-run", description=__doc__)
     parser.add_argument("initial_program", type=Path)
@@ -71,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-i", "--iterations", type=int, help="max_iterations")
     parser.add_argument("--checkpoint", type=Path, help="continue the run that wrote this checkpoint")
     parser.add_argument("--offline", action="store_true", help="mutate without a language model")
+    parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     return parser
 
@@ -82,6 +92,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.offline:
         overrides.append("proposer=offline")
     config = load_config(options.config, overrides)
+    isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe, processes=True)
+    config = with_isolation(config, isolation.level)
     read_program(options.initial_program)
     run = Run(
         config=config,
@@ -90,6 +102,7 @@ def _run(options: argparse.Namespace) -> int:
         folder=_output_folder(options),
         proposer=build_proposer(config),
         reviewer=build_reviewer(config),
+        notice=f"isolation: {isolation.line}",
     )
     with display_for_terminal() as display:
         result = execute(run, display)

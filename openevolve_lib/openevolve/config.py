@@ -171,6 +171,8 @@ class EvaluatorConfig(Section):
     cascade_evaluation: bool = True  # where the evaluator defines evaluate_stage1, _stage2, _stage3
     cascade_thresholds: list[float] = [0.5, 0.75, 0.9]
     parallel_evaluations: Annotated[int, Field(ge=1)] = 1
+    # strict: walls around files, network, processes; process: none, but no keys; none: keys too
+    isolation: Literal["strict", "process", "none"] = "strict"
     devices: list[str] = []  # slots take them in turn, as CUDA_VISIBLE_DEVICES
     preload: list[str] = []  # modules imported once, before evaluations are forked
     pass_environment: list[str] = []  # variables that evaluations get beside the short, keyless list

@@ -21,6 +21,7 @@ _STAGES = ("evaluate_stage1", "evaluate_stage2", "evaluate_stage3")
 _EXCEPTION_KINDS = (
     (ImportError, FailureKind.IMPORT_ERROR),
     (SyntaxError, FailureKind.IMPORT_ERROR),
+    (PermissionError, FailureKind.FORBIDDEN),  # what walls refuse
     (MemoryError, FailureKind.OUT_OF_MEMORY),
     (TimeoutError, FailureKind.TIMEOUT),
 )

@@ -1,12 +1,12 @@
 """Evaluations in local processes: one at a time on each slot, each slot bound to a device."""
 
 import asyncio
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from pydantic import ValidationError
 
@@ -14,8 +14,10 @@ from openevolve.config import EvaluatorConfig
 from openevolve.conversation import Conversation, Decide, Report, Unusable
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.isolation import Child, Exit, ForkServer, Request, clean_environment
+from openevolve.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.isolation.client import parse_exit
+from openevolve.isolation.level import environment_of
+from openevolve.isolation.scratch import remove_tree
 from openevolve.program import FailureKind, Outcome, Program
 
 _TAIL_BYTES = 4000
@@ -48,12 +50,15 @@ class LocalExecutor:
         file_suffix: str = ".py",
         environment: Mapping[str, str] | None = None,
         preload: Sequence[str] = (),
+        walls: Walls | None = None,
     ) -> None:
+        """``walls`` stand around evaluations; without them an evaluator may start candidates of its own."""
         self.slots = config.parallel_evaluations
         self._config = config
         self._evaluator = evaluator
         self._suffix = file_suffix
         self._environment = dict(environment or {})
+        self._walls = walls
         self._preload = ["openevolve.evaluation", *config.preload, *preload]
         self._server = self._new_server()
         self._free: asyncio.Queue[int] = asyncio.Queue()
@@ -61,7 +66,8 @@ class LocalExecutor:
             self._free.put_nowait(slot)
 
     def _new_server(self) -> ForkServer:
-        return ForkServer(self._preload, clean_environment(self._config.pass_environment) | self._environment)
+        inherited = environment_of(self._config.isolation, self._config.pass_environment)
+        return ForkServer(self._preload, inherited | self._environment)
 
     async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
         slot = await self._free.get()
@@ -90,10 +96,11 @@ class LocalExecutor:
         start = clock()
         with self._folder(program) as folder:
             request = self._request(program, folder, slot, ladder=decide is not None)
-            with self._server.start(request) as child:
-                report, rung = await self._report(child, decide)
-            if report.failure and not report.output_tail:
-                report.output_tail = _tail(request.output)
+            with request.open_output() as output:
+                with self._server.start(request) as child:
+                    report, rung = await self._report(child, decide)
+                if report.failure and not report.output_tail:
+                    report.output_tail = _tail(output)
         seconds, device = clock() - start, self._device(slot)
         rung = 0 if report.failure else rung
         return Outcome(program.id, seconds=seconds, device=device, rung=rung, **report.model_dump())
@@ -107,7 +114,7 @@ class LocalExecutor:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     def _request(self, program: Program, folder: Path, slot: int, *, ladder: bool) -> Request:
         """Write the program into the folder; what is to be started there. Raises UserError."""
@@ -131,7 +138,8 @@ class LocalExecutor:
             directory=folder,
             environment={"CUDA_VISIBLE_DEVICES": device} if device else {},
             memory_limit_mb=config.memory_limit_mb,
-            may_start=True,
+            may_start=self._walls is None,
+            walls=self._walls,
         )
 
     def _device(self, slot: int) -> str:
@@ -181,15 +189,14 @@ def _end_without_report(ended: Exit) -> Report:
     if ended.reason == FailureKind.OUT_OF_MEMORY:
         text = "expected resident memory below evaluator.memory_limit_mb, found more"
         return Report(failure=FailureKind.OUT_OF_MEMORY, message=text)
+    if ended.reason:
+        return Report(failure=FailureKind(ended.reason), message=ended.detail)
     how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
     return Report(failure=FailureKind.CRASHED, message=f"expected a result, found an end by {how}")
 
 
-def _tail(path: Path) -> str:
+def _tail(output: BinaryIO) -> str:
     """The last bytes that an evaluation printed."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
+    size = os.fstat(output.fileno()).st_size
+    output.seek(max(0, size - _TAIL_BYTES))
+    return output.read(_TAIL_BYTES).decode("utf-8", "replace")

@@ -16,6 +16,7 @@ from openevolve.display import Display
 from openevolve.edits import check_evolve_blocks
 from openevolve.errors import UserError
 from openevolve.history import History
+from openevolve.isolation import Walls
 from openevolve.journal import Journal, read_journal
 from openevolve.ladder import LadderReport, ladder_report
 from openevolve.process_parallel import LocalExecutor
@@ -38,6 +39,9 @@ class Run:
     proposer: Proposer
     reviewer: Reviewer = NoReviewer()
     environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
+    # The evaluator is trusted and puts programs within walls itself: none stand around it.
+    evaluator_isolates: bool = False
+    notice: str = ""  # printed and logged once nothing stands in the way of the run
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def execute(run: Run, display: Display) -> Result:
             run.evaluator,
             file_suffix=run.config.file_suffix,
             environment=run.environment,
+            walls=evaluation_walls(run),
         )
         try:
             parts = Parts(
@@ -80,11 +85,29 @@ def execute(run: Run, display: Display) -> Result:
             )
             storage = Storage(run.folder, database, run.config.checkpoint_interval, run.config.file_suffix)
             controller = Controller(run.config, initial_code, parts, [storage, display])
+            if run.notice:
+                log.info(run.notice)
+                print(run.notice, flush=True)
             display.watch(controller)
             reason = asyncio.run(_run(controller))
             return Result(reason, history, database, _ladder_report(run.config, history, database))
         finally:
             executor.close()
+
+
+def evaluation_walls(run: Run) -> Walls | None:
+    """Around an evaluation that runs the program in its own process; it may start others.
+
+    It reads what lies beside its evaluator, but no hidden file and nothing of the run.
+    """
+    if run.evaluator_isolates or run.config.evaluator.isolation != "strict":
+        return None
+    folder, output = run.evaluator.resolve().parent, run.folder.resolve()
+    beside = (path for path in folder.iterdir() if not path.name.startswith("."))
+    readable = tuple(path for path in beside if not output.is_relative_to(path))
+    return Walls(
+        readable, (folder,), processes=64, gpu=True, threads=2048, files=10_000, file_mb=1024, written_mb=8192
+    )
 
 
 async def _run(controller: Controller) -> str:

@@ -7,9 +7,26 @@ started it, and a lifeline: a socket whose closing, also by the owner's death, k
 all its descendants. A child started with ``may_start=True`` (an evaluator) can start children of
 its own (a candidate) through the same server; they die with it.
 
+A child can be put within walls (``walls.py``) before anything of a program runs in it.
+
 Needs Linux: parent-death signals, pidfds and child subreaping.
 """
 
 from openevolve.isolation.client import Child, Exit, ForkServer, Launcher, Request, clean_environment
+from openevolve.isolation.level import Isolation, Level, establish
+from openevolve.isolation.scratch import scratch_folder
+from openevolve.isolation.walls import Walls
 
-__all__ = ["Child", "Exit", "ForkServer", "Launcher", "Request", "clean_environment"]
+__all__ = [
+    "Child",
+    "Exit",
+    "ForkServer",
+    "Isolation",
+    "Launcher",
+    "Level",
+    "Request",
+    "Walls",
+    "clean_environment",
+    "establish",
+    "scratch_folder",
+]

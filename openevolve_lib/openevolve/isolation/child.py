@@ -8,9 +8,11 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from openevolve.isolation.client import LAUNCHER_VARIABLE
+from openevolve.isolation.walls import Walls, enclose
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,6 +31,8 @@ def run(
         os.chdir(request["directory"])
         module, _, function = request["target"].partition(":")
         target = getattr(importlib.import_module(module), function)
+        if request["walls"] is not None:
+            enclose(Walls.from_json(request["walls"]), Path(request["directory"]))
         target(socket.socket(fileno=3), request["argument"])
         status = 0
     except SystemExit as exit_request:

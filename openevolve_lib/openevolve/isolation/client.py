@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,9 +11,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from openevolve.errors import UserError
+from openevolve.isolation.scratch import remove_tree
+from openevolve.isolation.walls import Walls
 
 LAUNCHER_VARIABLE = "OPENEVOLVE_LAUNCHER_FD"
 _MESSAGE_BYTES = 1 << 16
@@ -54,13 +55,24 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=dict)  # on top of the server's own
     memory_limit_mb: int | None = None  # resident anonymous memory, over all descendants
     may_start: bool = False
+    walls: Walls | None = None  # put up before the target is called
+
+    def __post_init__(self) -> None:
+        if self.may_start and self.walls is not None:
+            raise ValueError("expected walls or may_start, found both: a child could start others outside")
 
     @property
     def output(self) -> Path:
         return self.directory / "output.txt"
 
+    def open_output(self) -> BinaryIO:
+        """What the child will print, to be read; opened now, since later something else may lie there."""
+        self.output.touch()
+        return self.output.open("rb")
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"directory": str(self.directory)}
+        walls = None if self.walls is None else self.walls.to_json()
+        return asdict(self) | {"directory": str(self.directory), "walls": walls}
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,8 @@ class Exit:
     """How a child ended: exit code, or minus the signal; ``reason`` where the server killed it."""
 
     code: int
-    reason: str = ""  # "out_of_memory"
+    reason: str = ""  # "out_of_memory", or "forbidden" beyond another limit
+    detail: str = ""  # expected, found
 
 
 class Child:
@@ -107,7 +120,7 @@ def parse_exit(message: bytes) -> Exit:
     if not message:
         raise ConnectionError("the fork server ended before the process did")
     report = json.loads(message)
-    return Exit(report["exit"], report["reason"])
+    return Exit(report["exit"], report["reason"], report["detail"])
 
 
 class Launcher:
@@ -200,4 +213,4 @@ class ForkServer(Launcher):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove_tree(self.scratch)

@@ -12,14 +12,17 @@ import importlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from openevolve.isolation.child import run
+from openevolve.isolation.scratch import remove_tree
+from openevolve.isolation.walls import Walls
+from openevolve.isolation.watch import Excess, Limits, anonymous_bytes, children_of, descendants
 
 _TICK_SECONDS = 0.25
 _MESSAGE_BYTES = 1 << 20
@@ -35,8 +38,8 @@ class _Running:
     lifeline: socket.socket
     starter: socket.socket  # the connection that asked for it
     connection: socket.socket | None  # the one over which it may ask for children itself
-    memory_limit: int | None  # bytes above what the server itself holds
-    reason: str = ""
+    limits: Limits
+    excess: Excess | None = None  # why it was killed
     lost: bool = False  # nobody holds the other end of the lifeline
 
 
@@ -63,7 +66,7 @@ class Server:
                     self._lifeline(subject)
                 elif kind == "exit":
                     self._exited(subject)
-            self._watch_memory()
+            self._watch_limits()
             self._kill_orphans()
 
     def _request(self, connection: socket.socket) -> bool:
@@ -98,11 +101,7 @@ class Server:
         connection: socket.socket | None,
         request: dict[str, Any],
     ) -> None:
-        limit = request["memory_limit_mb"]
-        child = _Running(
-            pid, os.pidfd_open(pid), lifeline, starter, connection,
-            limit * 2**20 + anonymous_bytes(os.getpid()) if limit else None,
-        )  # fmt: skip
+        child = _Running(pid, os.pidfd_open(pid), lifeline, starter, connection, _limits(request))
         self.children[pid] = child
         self.selector.register(child.pidfd, selectors.EVENT_READ, ("exit", child))
         self.selector.register(lifeline, selectors.EVENT_READ, ("lifeline", child))
@@ -146,7 +145,8 @@ class Server:
         if not child.lost:
             self.selector.unregister(child.lifeline)
         self._kill_orphans()
-        self._tell(child, {"exit": os.waitstatus_to_exitcode(status), "reason": child.reason})
+        excess = child.excess or Excess("", "")
+        self._tell(child, {"exit": os.waitstatus_to_exitcode(status), **asdict(excess)})
         child.lifeline.close()
 
     def _tell(self, child: _Running, message: dict[str, Any]) -> None:
@@ -155,14 +155,14 @@ class Server:
         except OSError:
             pass  # the one who started it is gone, and its lifeline will say so
 
-    def _watch_memory(self) -> None:
+    def _watch_limits(self) -> None:
         for child in self.children.values():
-            if child.memory_limit is None or child.reason:
+            if child.excess is not None:
                 continue
             started = [c.pid for c in self.children.values() if c.starter is child.connection]
             family = [pid for root in (child.pid, *started) for pid in descendants(root)]
-            if sum(map(anonymous_bytes, family)) > child.memory_limit:
-                child.reason = "out_of_memory"
+            child.excess = child.limits.excess(family)
+            if child.excess is not None:
                 self._kill(child)
 
     def _kill_orphans(self) -> None:
@@ -190,6 +190,16 @@ class Server:
                 return
 
 
+def _limits(request: dict[str, Any]) -> Limits:
+    """Of a child; what the server itself holds, and children share with it, is not counted as its memory."""
+    megabytes, walls = request["memory_limit_mb"], request["walls"]
+    return Limits(
+        memory=megabytes * 2**20 + anonymous_bytes(os.getpid()) if megabytes else None,
+        walls=Walls.from_json(walls) if walls else None,
+        folder=Path(request["directory"]),
+    )
+
+
 def _signal_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -202,36 +212,6 @@ def _signal(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def children_of(pid: int) -> list[int]:
-    """Direct children, from /proc; empty once the process is gone."""
-    found: list[int] = []
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children") as file:
-                found += map(int, file.read().split())
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return found
-
-
-def descendants(pid: int) -> list[int]:
-    """``pid`` and all below it."""
-    found = [pid]
-    for parent in found:
-        found += children_of(parent)
-    return found
-
-
-def anonymous_bytes(pid: int) -> int:
-    """Resident memory that no file backs: shared, memory-mapped datasets do not count."""
-    try:
-        with open(f"/proc/{pid}/status") as file:
-            fields = dict(line.split(":", 1) for line in file)
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return sum(int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem") if name in fields)
 
 
 def main() -> None:
@@ -248,10 +228,10 @@ def main() -> None:
             return
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, pages that children share
-    scratch = os.getcwd()
+    scratch = Path.cwd()
     owner.send(b"ready")
     Server().serve(owner)
-    shutil.rmtree(scratch, ignore_errors=True)  # the owner may have had no time to
+    remove_tree(scratch)  # the owner may have had no time to
     os._exit(0)  # libraries that were only preloaded need no tearing down, and some complain about it
 
 

@@ -1,0 +1,13 @@
+"""What a candidate may touch: the images, its training labels, and the folder it runs in."""
+
+from pathlib import Path
+
+from dataloader import Dataset
+from openevolve.isolation import Walls
+from run_utils import TaskConfig
+
+
+def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:
+    """Walls of a candidate process. No label of the validation and test splits lies within them."""
+    readable = [program, *dataset.images.values(), dataset.labels["train"]]
+    return Walls(readable=tuple(path.resolve() for path in readable), gpu=task.device != "cpu")
