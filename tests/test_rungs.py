@@ -1,194 +1,120 @@
-"""Evaluations in rungs: promoted, stopped, failed or cut off in real processes."""
+"""The cheap rung: what it trains, what it costs, and that a promoted program does not repeat it."""
 
-import time
-from collections.abc import Iterator
+import json
+import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from openevolve.conversation import Decide
+from medevonet.evaluation import CheapResult, Evaluation, evaluate_in_rungs
+from medevonet.rungs import full_cost, plan_cheap_rung
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.process_parallel import LocalExecutor
-from openevolve.program import FailureKind, Rung
-from tests.evaluations import EVALUATOR, executor_for, run
-from tests.test_isolation import gone
+from openevolve.isolation.watch import children_of
+from run_utils import TaskConfig
+from tests import programs
+from tests.tiny_task import COUNTS, KINDS, TinyTask
 
-EVALUATOR_WITH_RUNGS = f"""{EVALUATOR}
+FIVE = {
+    "breastmnist": 546, "pneumoniamnist": 4708, "octmnist": 97477, "dermamnist": 7007, "chestmnist": 78468
+}  # fmt: skip
 
-def evaluate_rungs(program_path):
-    return evaluate(program_path)
-"""
-
-
-class Answers:
-    """Promotes below a rung, and remembers what it was asked."""
-
-    def __init__(self, stop_at: int | None = None) -> None:
-        self._stop_at = stop_at
-        self.asked: list[Rung] = []
-
-    def __call__(self, rung: Rung) -> bool:
-        self.asked.append(rung)
-        return rung.number != self._stop_at
+LEARNS_NOTHING = programs.sound(forward="x = x * 0").replace("return self.head", "return 0 * self.head")
 
 
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
-    with executor_for(tmp_path_factory.mktemp("rungs"), EVALUATOR_WITH_RUNGS) as executor:
-        yield executor
+def test_of_the_five_datasets_the_small_ones_are_trained_in_full() -> None:
+    plan = plan_cheap_rung(FIVE, TaskConfig())
+    assert plan.whole == ("breastmnist", "pneumoniamnist", "dermamnist")
+    assert set(plan.brief) == {"octmnist", "chestmnist"}
+    assert all(brief.epochs == 2 and brief.images > 10_000 for brief in plan.brief.values())
 
 
-THREE = """
-from openevolve.evaluation_result import EvaluationResult
-yield {"score": 1, "text": "left out"}
-yield EvaluationResult({"score": 2, "cost": 20.0}, {"note": "of the second"})
-yield {"score": 3}
-"""
+@given(
+    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(1, 200_000), min_size=1, max_size=6),
+    st.floats(0.01, 0.9),
+    st.integers(1, 40),
+)
+def test_the_cheap_rung_keeps_to_its_share(counts: dict[str, int], share: float, epochs: int) -> None:
+    task = TaskConfig(rung_share=share, epochs=epochs)
+    plan = plan_cheap_rung(counts, task)
+    assert sorted([*plan.whole, *plan.brief]) == sorted(counts)
+    assert all(1 <= brief.images <= counts[name] for name, brief in plan.brief.items())
+    assert all(1 <= brief.epochs <= epochs for brief in plan.brief.values())
+    cost = sum(counts[name] * epochs for name in plan.whole) + sum(b.cost for b in plan.brief.values())
+    least = 8 * task.batch_size  # what a data set can be judged by, however small the share
+    assert cost <= max(share * full_cost(counts, task), len(plan.brief) * least)
+    smallest_brief = min((counts[name] for name in plan.brief), default=np.inf)
+    assert all(counts[name] <= smallest_brief for name in plan.whole)
 
 
-def test_a_promoted_program_has_its_last_result(executor: LocalExecutor) -> None:
-    answers = Answers()
-    [outcome] = run(executor, THREE, decide=answers)
-    assert (outcome.metrics, outcome.rung, outcome.evaluated, outcome.rejected) == (
-        {"score": 3},
-        0,
-        True,
-        False,
+def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:
+    artifacts = tiny.folder / "rungs"
+    return evaluate_in_rungs(tiny.write(code), tiny.config(**changes), artifacts, launcher=tiny.launcher)
+
+
+def test_a_promoted_program_gets_the_score_of_a_full_evaluation(tiny: TinyTask) -> None:
+    settings: dict[str, Any] = {"epochs": 12, "batch_size": 8, "max_lr": 0.001}
+    cheap, full = in_rungs(tiny, programs.SOUND, rung_share=0.9, **settings)
+    whole = tiny.evaluate(programs.SOUND, **settings)
+    assert isinstance(cheap, CheapResult)
+    assert isinstance(full, Evaluation)
+    first, last, expected = cheap.result().metrics, full.result().metrics, whole.result().metrics
+    assert last == {**expected, "cost": last["cost"]}
+    everything = len(KINDS) * COUNTS["train"] * 12
+    assert expected["cost"] == everything
+    # Two data sets were trained in full on the cheap rung, and not again: only the brief training is extra.
+    assert [first[f"{name}_val_auc"] == last[f"{name}_val_auc"] for name in KINDS] == [True, True, False]
+    brief = first["cost"] - 2 / 3 * everything
+    assert 0 < brief < 96 * 12
+    assert last["cost"] == everything + brief
+
+
+def test_the_cheap_result_places_a_program_in_its_cell(tiny: TinyTask) -> None:
+    cheap = next(in_rungs(tiny, programs.SOUND)).result()
+    expected = tiny.sound.result().metrics
+    for name in ("params", "efficiency", "param_count", "multiply_adds"):
+        assert cheap.metrics[name] == expected[name]
+    assert set(expected) - set(cheap.metrics) == {"mean_val_auc_se"}
+    assert "test" not in str(cheap.artifacts)
+
+
+def test_closing_leaves_a_record_and_no_process(tiny: TinyTask) -> None:
+    name = "0e2f1c5e-6d2b-4c50-9d33-222222222222"
+    rungs = evaluate_in_rungs(
+        tiny.write(programs.SOUND, name), tiny.config(), tiny.folder, launcher=tiny.launcher
     )
-    assert answers.asked[:2] == [
-        Rung(1, {"score": 1}, {}), Rung(2, {"score": 2, "cost": 20}, {"note": "of the second"}),
-    ]  # fmt: skip
+    cheap = next(rungs)
+    rungs.close()  # type: ignore[attr-defined]
+    record = json.loads((tiny.folder / f"{name}.json").read_text())
+    assert (record["status"], record["cost"]) == ("cheap rung", cheap.cost)
+    assert isinstance(cheap, CheapResult)
+    assert record["cheap_rung"]["val_auc"] == cheap.val_aucs
+    assert (tiny.folder / f"{name}.npz").is_file()
+    server = tiny.launcher._process.pid  # type: ignore[attr-defined]
+    assert children_of(server) == []
+    assert children_of(os.getpid()) == [server]
 
 
-@pytest.mark.parametrize(("stop_at", "metrics"), [(1, {"score": 1}), (2, {"score": 2, "cost": 20})])
-def test_a_stopped_program_is_rejected_with_what_its_rung_found(
-    executor: LocalExecutor, stop_at: int, metrics: dict[str, float]
-) -> None:
-    answers = Answers(stop_at)
-    [outcome] = run(executor, THREE, decide=answers)
-    assert (outcome.metrics, outcome.rung) == (metrics, stop_at)
-    assert (outcome.evaluated, outcome.rejected, outcome.failure) == (False, True, None)
-    assert [rung.number for rung in answers.asked] == list(range(1, stop_at + 1))
+def test_a_network_that_cannot_learn_a_batch_by_heart_fails_at_once(tiny: TinyTask) -> None:
+    with pytest.raises(EvaluationFailed, match="expected the loss on a single batch to fall") as failure:
+        next(in_rungs(tiny, LEARNS_NOTHING))
+    assert failure.value.kind == "diverged"
 
 
-def test_what_a_rung_made_is_there_for_the_next(executor: LocalExecutor) -> None:
-    body = "trained = [1]\nyield {'score': sum(trained)}\ntrained.append(10)\nyield {'score': sum(trained)}"
-    assert run(executor, body, decide=Answers())[0].metrics == {"score": 11}
+def test_the_evaluator_offers_both(tmp_path: Path, tiny: TinyTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine calls, as in a run."""
+    import evaluator
+    from openevolve.isolation.client import LAUNCHER_VARIABLE
+    from run_utils import ARTIFACTS_VARIABLE, TASK_VARIABLE
 
-
-@pytest.mark.parametrize("stop_at", [None, 1])
-def test_what_an_evaluation_holds_is_freed_at_its_end(
-    executor: LocalExecutor, tmp_path: Path, stop_at: int | None
-) -> None:
-    mark = tmp_path / "freed"
-    body = f"""
-try:
-    yield {{"score": 1}}
-    yield {{"score": 2}}
-finally:
-    open({str(mark)!r}, "w").close()
-"""
-    [outcome] = run(executor, body, decide=Answers(stop_at))
-    assert outcome.failure is None
-    assert mark.exists()
-
-
-@pytest.mark.parametrize(
-    ("body", "kind", "message"),
-    [
-        ("raise ArithmeticError('half')\nyield", "crashed", "ArithmeticError: half"),
-        ("yield {'score': 1}\nraise ArithmeticError('half')", "crashed", "ArithmeticError: half"),
-        ("yield {'score': 1}\nimport no_such_module", "import_error", "No module named 'no_such_module'"),
-        ("yield {'score': 1}\nimport os; os._exit(3)", "crashed", "found an end by exit code 3"),
-        ("import os; os._exit(3)\nyield", "crashed", "found an end by exit code 3"),
-        ("yield {'score': 1}\nyield {'score': float('nan')}", "diverged", "found score = nan"),
-        ("yield {'score': float('inf')}", "diverged", "found score = inf"),
-        ("yield {'score': 1}\nyield 7", "crashed", "evaluate_rungs() to yield for rung 2 a mapping"),
-        ("yield None", "crashed", "an EvaluationResult, found NoneType"),
-        ("return\nyield", "crashed", "expected evaluate_rungs() to yield a result for each rung, found none"),
-        ("return {'score': 1}", "crashed", "expected evaluate_rungs() to be a generator, found one that ret"),
-        ("while True: yield {'score': 1}", "crashed", "expected at most 16 rungs, found more"),
-        ("import os\nos.write(3, b'hm\\n')\nyield {}", "crashed", "a result for rung 1, found b'hm\\n'"),
-        ("import os\nos.write(3, b'{\"rung\": 2, \"metrics\": {}, \"artifacts\": {}}\\n')\nyield {}",
-         "crashed", "expected a result for rung 1, found one for rung 2"),
-        ("import os\nyield {'score': 1}\nwhile True: os.write(3, b' ' * 65536)", "crashed",
-         "expected a result of at most 16777216 bytes, found more"),
-    ],
-)  # fmt: skip
-def test_every_way_to_fail_on_a_rung_has_its_kind(
-    executor: LocalExecutor, body: str, kind: FailureKind, message: str
-) -> None:
-    [outcome] = run(executor, body, decide=Answers())
-    assert (outcome.failure, outcome.metrics, outcome.rung) == (kind, {}, 0)
-    assert message in outcome.message
-
-
-def test_a_fault_while_freeing_is_a_failure(executor: LocalExecutor) -> None:
-    body = "try:\n    yield {'score': 1}\nfinally:\n    raise ArithmeticError('stuck')"
-    [outcome] = run(executor, body, decide=Answers(stop_at=1))
-    assert (outcome.failure, outcome.rung) == (FailureKind.CRASHED, 0)
-    assert "stuck" in outcome.message
-
-
-def test_an_end_before_the_answer_is_read_is_a_crash(executor: LocalExecutor) -> None:
-    body = (
-        "import os, threading, time\n"
-        "threading.Timer(0.2, os._exit, [5]).start()\nyield {'score': 1}\ntime.sleep(60)"
-    )
-
-    def late(rung: Rung) -> bool:
-        time.sleep(0.6)
-        return True
-
-    [outcome] = run(executor, body, decide=late)
-    assert outcome.failure is FailureKind.CRASHED
-    assert "found an end by exit code 5" in outcome.message
-
-
-def test_one_result_alone_is_the_full_one(executor: LocalExecutor) -> None:
-    [outcome] = run(executor, "yield {'score': 1}", decide=Answers())
-    assert (outcome.metrics, outcome.rung) == ({"score": 1}, 0)
-
-
-def test_a_rung_that_cannot_be_judged_is_a_failure(executor: LocalExecutor) -> None:
-    def refuse(rung: Rung) -> bool:
-        raise EvaluationFailed(FailureKind.CRASHED, "expected a score")
-
-    [outcome] = run(executor, THREE, decide=refuse)
-    assert (outcome.failure, outcome.message) == (FailureKind.CRASHED, "expected a score")
-    assert run(executor, THREE, decide=Answers())[0].evaluated
-
-
-@pytest.mark.parametrize("decide", [Answers(), Answers(stop_at=1)], ids=["between rungs", "while freeing"])
-def test_the_wall_clock_goes_on_over_all_rungs(tmp_path: Path, decide: Decide) -> None:
-    body = f"""
-import os, time
-open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
-time.sleep(1)
-try:
-    yield {{"score": 1}}
-finally:
-    time.sleep(1000)
-"""
-    with executor_for(tmp_path, EVALUATOR_WITH_RUNGS, timeout=3) as executor:
-        [hung] = run(executor, body, decide=decide)
-        assert hung.failure is FailureKind.TIMEOUT
-        assert hung.message == "expected an end within 3 s of wall clock, found none"
-        assert gone(int((tmp_path / "pid").read_text()))
-        assert run(executor, THREE, decide=Answers())[0].evaluated
-
-
-def test_an_evaluator_without_rungs_is_told_what_is_missing(tmp_path: Path) -> None:
-    with executor_for(tmp_path) as executor:
-        [outcome] = run(executor, "return {'score': 1}", decide=Answers())
-    assert outcome.failure is FailureKind.IMPORT_ERROR
-    assert outcome.message == (
-        f"{tmp_path / 'evaluator.py'}: expected a function evaluate_rungs(program_path), since the setting "
-        "fidelity asks for rungs, found none; define it, or set fidelity: full"
-    )
-
-
-def test_without_a_decision_to_take_nothing_is_done_in_rungs(tmp_path: Path) -> None:
-    evaluator = "def evaluate(path): return {'whole': 1}\ndef evaluate_rungs(path): raise ArithmeticError"
-    with executor_for(tmp_path, evaluator) as executor:
-        assert run(executor, "")[0].metrics == {"whole": 1}
+    monkeypatch.setenv(LAUNCHER_VARIABLE, str(tiny.launcher._connection.fileno()))
+    monkeypatch.setenv(ARTIFACTS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(TASK_VARIABLE, tiny.config(datasets=tiny.one).model_dump_json())
+    monkeypatch.chdir(tmp_path)
+    program = str(tiny.write(programs.SOUND))
+    *_, last = evaluator.evaluate_rungs(program)
+    whole = evaluator.evaluate(program)
+    assert last.metrics["mean_val_auc"] == whole.metrics["mean_val_auc"]

@@ -152,3 +152,49 @@ def test_grey_images_equal_rgb_ones_of_equal_planes(memory_format: torch.memory_
     assert images.is_contiguous(memory_format=memory_format)
     assert torch.equal(images, to_rgb(rgb, memory_format))
     assert torch.equal(images[:, 1], grey.float() / 127.5 - 1)
+
+
+class Cramped(nn.Module):
+    """A network whose memory runs out beyond so many images at once."""
+
+    def __init__(self, network: nn.Module, images: int) -> None:
+        super().__init__()
+        self.network = network
+        self.images = images
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > self.images:
+            raise torch.OutOfMemoryError("expected in this test")
+        out: Tensor = self.network(x)
+        return out
+
+
+def linear_network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3))
+
+
+@pytest.mark.parametrize(("room", "micro_batch"), [(16, 16), (15, 8), (8, 8), (5, 4), (3, 2)])
+def test_where_memory_runs_out_a_batch_is_worked_through_in_parts(room: int, micro_batch: int) -> None:
+    """The gradients are those of the whole batch, for a network that looks at no batch."""
+    images, labels = cases(35)
+    whole, cramped = (
+        Training(network, images, labels, "multi-class", 3, RECIPE, seed=1)
+        for network in (linear_network(), Cramped(linear_network(), room))
+    )
+    for _ in range(2):
+        assert cramped.epoch() == pytest.approx(whole.epoch(), rel=1e-5)
+    assert (whole.micro_batch, cramped.micro_batch) == (16, micro_batch)
+    for one, other in zip(whole.network.parameters(), cramped.network.parameters(), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-6)
+    assert torch.allclose(whole.predict(images), cramped.predict(images), atol=1e-6)
+
+
+def test_memory_that_holds_no_two_images_is_too_little() -> None:
+    images, labels = cases(8)
+    run = Training(Cramped(linear_network(), 1), images, labels, "multi-class", 3, RECIPE, seed=1)
+    with pytest.raises(torch.OutOfMemoryError):
+        run.epoch()
+    assert run.predict(images).shape == (8, 3)
+    with pytest.raises(torch.OutOfMemoryError):
+        run.predict(images, batch_size=4)

@@ -1,0 +1,57 @@
+"""What the cheap rung says of the full score, and what a ladder saves: measured on real data.
+
+At least 60 distinct programs (recorded replies and offline mutations) are each evaluated on the cheap
+rung, then in full, then in full with another seed, on BreastMNIST and PneumoniaMNIST at 28 px
+(MEDMNIST_ROOT). Printed are Kendall's tau, Spearman's rho and the recall of the top fifth, of the rung
+against the full score and of the full score against its own repeat (the ceiling that noise leaves), the
+cost of the rung, and replays: the programs in random orders, through the promotion rule.
+
+    python benchmarks/fidelity.py RECORDS.jsonl [--replies FOLDER] [--programs 60] [--workers 2]
+
+RECORDS.jsonl keeps what was measured: a second call goes on from it, and only prints once all is there.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.ladder.analysis import analysis
+from benchmarks.ladder.pool import pool
+from benchmarks.ladder.records import measure, read_records
+from benchmarks.machine import hardware, load
+from openevolve.config_files import load_config
+from run_utils import PROJECT, TaskConfig
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("records", type=Path, metavar="RECORDS.jsonl")
+    parser.add_argument("--replies", type=Path, metavar="FOLDER", help="a folder with good/*.md")
+    parser.add_argument("--programs", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    task = TaskConfig(
+        datasets=["breastmnist", "pneumoniamnist"], size=28, device="cpu", threads=1, download=False,
+        bootstrap_replicates=200,
+    )  # fmt: skip
+    programs = pool(options.replies, options.programs)
+    start = time.monotonic()
+    for record in measure(programs, task, options.records, options.workers):
+        scores = "  ".join(f"{full.score:.4f} ± {full.standard_error:.4f}" for full in record.full)
+        cheap = f"{record.metrics['mean_val_auc']:.4f}" if record.metrics else record.failure
+        print(f"{time.monotonic() - start:7.0f} s  {record.name:14}  {cheap}  {scores}", flush=True)
+    print(f"{hardware()}; load {load()}; Python {platform.python_version()}, PyTorch {torch.__version__}")
+    print(f"task: {task.datasets}, {task.size} px, {task.epochs} epochs, seeds {task.seeds}")
+    config = load_config(PROJECT / "config.yaml")
+    print(analysis(list(read_records(options.records).values()), config))
+
+
+if __name__ == "__main__":
+    main()

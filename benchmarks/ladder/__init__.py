@@ -1,0 +1,1 @@
+"""What benchmarks/fidelity.py is made of."""

@@ -1,0 +1,43 @@
+"""Distinct programs to measure a ladder with: recorded replies, and offline mutations of them."""
+
+import asyncio
+from pathlib import Path
+
+from openevolve.config import Config
+from openevolve.edits import apply_reply, normalized
+from openevolve.edits.errors import EditError
+from openevolve.program import Context, Elite, Program
+from openevolve.proposers.offline import OfflineProposer
+from openevolve.selection import random_source
+from run_utils import PROJECT
+
+_LIMIT = 20_000  # characters of a program
+_SEED = 1
+
+
+def pool(replies: Path | None, count: int) -> dict[str, str]:
+    """``count`` programs by name: the seed, those in ``good/*.md`` of the folder, and offline mutations.
+
+    A mutation's parent is drawn among all programs before it, so that some are many steps from a reply.
+    """
+    seed = (PROJECT / "seed_program.py").read_text(encoding="utf-8")
+    programs = {"seed": seed}
+    for path in sorted((replies / "good").glob("*.md")) if replies else []:
+        try:
+            code = apply_reply(path.read_text(encoding="utf-8"), seed, max_code_length=_LIMIT).code
+        except EditError:
+            continue
+        programs[f"reply {path.stem}"] = code
+    known = {normalized(code) for code in programs.values()}
+    proposer = OfflineProposer(Config(max_code_length=_LIMIT))
+    iteration = 0
+    while len(programs) < count:
+        iteration += 1
+        rng = random_source(_SEED, iteration, "proposal")
+        name = rng.choice(list(programs))
+        parent = Elite(Program(name, programs[name], iteration=0, island=0), {})
+        proposal = asyncio.run(proposer.propose(Context(iteration, 0, parent, rng)))
+        if proposal.code is not None and normalized(proposal.code) not in known:
+            known.add(normalized(proposal.code))
+            programs[f"offline {iteration}"] = proposal.code
+    return dict(list(programs.items())[:count])
