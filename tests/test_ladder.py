@@ -12,8 +12,9 @@ from openevolve.display import PlainDisplay
 from openevolve.errors import UserError
 from openevolve.fidelity import Verdict
 from openevolve.journal import read_journal
-from openevolve.program import Context, FailureKind, Proposal
+from openevolve.program import Context, FailureKind, Outcome, Proposal
 from openevolve.run import Result, execute
+from openevolve.stopping import Stopping
 from tests.laddered import EVALUATOR, decisions, judged_events, ladder_settings, run_in_rungs
 from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, story
 from tests.test_runs import wait_for_lines
@@ -207,6 +208,25 @@ def test_a_rung_without_the_fitness_metric_is_named(tmp_path: Path) -> None:
     run.evaluator.write_text(EVALUATOR.replace('yield {"combined_score": x / 200', 'yield {"other": x / 200'))
     with pytest.raises(UserError, match="rung 1: expected a usable metric 'combined_score', found"):
         execute(run, PlainDisplay())
+
+
+def test_a_run_begun_in_full_goes_on_in_rungs(tmp_path: Path) -> None:
+    started = run_in_rungs(tmp_path, settings("max_iterations=10"))
+    assert (started.ladder, decisions(started)) == (None, {})
+    result = run_in_rungs(tmp_path, ladder_settings("max_iterations=50"))
+    assert story(result)[:11] == story(started)
+    assert result.history.rungs == 2
+    assert result.history.rejected > 0
+    assert min(decisions(result)) > 10
+
+
+def test_a_score_on_a_lower_rung_is_no_gain() -> None:
+    stopping = Stopping(settings("early_stopping_patience=2"))
+    stopping.committed(Outcome("a", {"combined_score": 0.5}), 0)
+    stopping.committed(Outcome("b", {"combined_score": 0.9}, rung=1), 1)
+    assert stopping.reason is None
+    stopping.committed(Outcome("c", {"combined_score": 0.4}), 2)
+    assert stopping.reason is not None
 
 
 def test_in_full_nothing_changes(tmp_path: Path) -> None:
