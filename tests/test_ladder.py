@@ -210,8 +210,31 @@ def test_a_rung_without_the_fitness_metric_is_named(tmp_path: Path) -> None:
         execute(run, PlainDisplay())
 
 
+IN_WALLS = """
+def evaluate_rungs(program_path):
+    space = {}
+    with open(program_path) as file:
+        exec(file.read(), space)
+    try:
+        open("/etc/hostname")
+    except PermissionError:
+        for divisor in (200, 100):
+            yield {"combined_score": space["X"] / divisor, "size": 0.5}
+
+def evaluate(program_path):
+    raise NotImplementedError
+"""
+
+
+def test_rungs_are_climbed_within_walls(tmp_path: Path) -> None:
+    run = make_run(tmp_path, ladder_settings("max_iterations=30", "evaluator.isolation=strict"))
+    run.evaluator.write_text(IN_WALLS)
+    found = verdicts(execute(run, PlainDisplay()))
+    assert {Verdict.PROMOTED, Verdict.REJECTED} <= set(found.values())
+
+
 def test_a_run_begun_in_full_goes_on_in_rungs(tmp_path: Path) -> None:
-    started = run_in_rungs(tmp_path, settings("max_iterations=10"))
+    started = run_in_rungs(tmp_path, settings("max_iterations=10", "evaluator.isolation=process"))
     assert (started.ladder, decisions(started)) == (None, {})
     result = run_in_rungs(tmp_path, ladder_settings("max_iterations=50"))
     assert story(result)[:11] == story(started)
