@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from openevolve import cli
 from openevolve.display import PlainDisplay
 from openevolve.errors import UserError
 from openevolve.fidelity import Verdict
@@ -208,6 +209,18 @@ def test_a_rung_without_the_fitness_metric_is_named(tmp_path: Path) -> None:
     run.evaluator.write_text(EVALUATOR.replace('yield {"combined_score": x / 200', 'yield {"other": x / 200'))
     with pytest.raises(UserError, match="rung 1: expected a usable metric 'combined_score', found"):
         execute(run, PlainDisplay())
+
+
+def test_the_command_ends_with_what_it_saved(
+    undisturbed: tuple[Path, Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, result = undisturbed
+    cli._report(make_run(folder, ladder_settings()), result)
+    printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines()[1:])
+    assert int(printed["rejected"]) == result.history.rejected > 0
+    assert int(printed["evaluated_in_full"]) == result.history.full
+    assert 0 < float(printed["cost_share"]) < 1
+    assert "audited, " in printed["audit_recall"]
 
 
 IN_WALLS = """
