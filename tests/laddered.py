@@ -49,8 +49,12 @@ def evaluate(program_path):
 LADDER = "fidelity={min_full: 5, top_share: 0.2, audit_share: 0.2, confidence: 0.8}"
 
 
+# Without walls around the evaluator, which writes its log beside itself:
+SETTINGS = ("max_iterations=60", LADDER, "evaluator.isolation=process")
+
+
 def ladder_settings(*overrides: str) -> Config:
-    return settings("max_iterations=60", LADDER, *overrides)
+    return settings(*SETTINGS, *overrides)
 
 
 def run_in_rungs(

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from openevolve import cli
 from openevolve.display import PlainDisplay
 from openevolve.errors import UserError
 from openevolve.fidelity import Verdict
 from openevolve.journal import read_journal
-from openevolve.program import Context, FailureKind, Proposal
+from openevolve.program import Context, FailureKind, Outcome, Proposal
 from openevolve.run import Result, execute
+from openevolve.stopping import Stopping
 from tests.laddered import EVALUATOR, decisions, judged_events, ladder_settings, run_in_rungs
 from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, story
 from tests.test_runs import wait_for_lines
@@ -207,6 +209,60 @@ def test_a_rung_without_the_fitness_metric_is_named(tmp_path: Path) -> None:
     run.evaluator.write_text(EVALUATOR.replace('yield {"combined_score": x / 200', 'yield {"other": x / 200'))
     with pytest.raises(UserError, match="rung 1: expected a usable metric 'combined_score', found"):
         execute(run, PlainDisplay())
+
+
+def test_the_command_ends_with_what_it_saved(
+    undisturbed: tuple[Path, Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, result = undisturbed
+    cli._report(make_run(folder, ladder_settings()), result)
+    printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines()[1:])
+    assert int(printed["rejected"]) == result.history.rejected > 0
+    assert int(printed["evaluated_in_full"]) == result.history.full
+    assert 0 < float(printed["cost_share"]) < 1
+    assert "audited, " in printed["audit_recall"]
+
+
+IN_WALLS = """
+def evaluate_rungs(program_path):
+    space = {}
+    with open(program_path) as file:
+        exec(file.read(), space)
+    try:
+        open("/etc/hostname")
+    except PermissionError:
+        for divisor in (200, 100):
+            yield {"combined_score": space["X"] / divisor, "size": 0.5}
+
+def evaluate(program_path):
+    raise NotImplementedError
+"""
+
+
+def test_rungs_are_climbed_within_walls(tmp_path: Path) -> None:
+    run = make_run(tmp_path, ladder_settings("max_iterations=30", "evaluator.isolation=strict"))
+    run.evaluator.write_text(IN_WALLS)
+    found = verdicts(execute(run, PlainDisplay()))
+    assert {Verdict.PROMOTED, Verdict.REJECTED} <= set(found.values())
+
+
+def test_a_run_begun_in_full_goes_on_in_rungs(tmp_path: Path) -> None:
+    started = run_in_rungs(tmp_path, settings("max_iterations=10", "evaluator.isolation=process"))
+    assert (started.ladder, decisions(started)) == (None, {})
+    result = run_in_rungs(tmp_path, ladder_settings("max_iterations=50"))
+    assert story(result)[:11] == story(started)
+    assert result.history.rungs == 2
+    assert result.history.rejected > 0
+    assert min(decisions(result)) > 10
+
+
+def test_a_score_on_a_lower_rung_is_no_gain() -> None:
+    stopping = Stopping(settings("early_stopping_patience=2"))
+    stopping.committed(Outcome("a", {"combined_score": 0.5}), 0)
+    stopping.committed(Outcome("b", {"combined_score": 0.9}, rung=1), 1)
+    assert stopping.reason is None
+    stopping.committed(Outcome("c", {"combined_score": 0.4}), 2)
+    assert stopping.reason is not None
 
 
 def test_in_full_nothing_changes(tmp_path: Path) -> None:

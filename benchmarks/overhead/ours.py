@@ -9,7 +9,7 @@ evaluated in a process of its own.
 import asyncio
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.overhead import workload
@@ -110,11 +110,23 @@ def loop(config: Config, folder: Path, timeline: Timeline) -> None:
         asyncio.run(Controller(config, workload.initial_program(), parts, observers).run())
 
 
-def run(config: Config, folder: Path, timeline: Timeline, evaluator: Path = Path(workload.__file__)) -> None:
+def run(
+    config: Config, folder: Path, timeline: Timeline, environment: Mapping[str, str] | None = None
+) -> None:
+    """``environment`` is that of evaluations, on top of the clean one."""
     initial = folder / "initial_program.py"
     initial.write_text(workload.initial_program())
-    proposer = LLMProposer(ScriptedModel(), config)
-    execute(Run(config, initial, evaluator, folder, proposer), RecordingDisplay(timeline))
+    execute(
+        Run(
+            config=config,
+            initial_program=initial,
+            evaluator=Path(workload.__file__),
+            folder=folder,
+            proposer=LLMProposer(ScriptedModel(), config),
+            environment=environment or {},
+        ),
+        RecordingDisplay(timeline),
+    )
 
 
 def main() -> None:

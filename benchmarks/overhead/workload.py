@@ -3,7 +3,10 @@
 Both engines load this file as their evaluator too, so it needs the standard library alone.
 """
 
+import functools
+import os
 import random
+import time
 from pathlib import Path
 
 SETTINGS: dict[str, object] = {  # these keys mean the same to both; all others keep their defaults
@@ -12,8 +15,10 @@ SETTINGS: dict[str, object] = {  # these keys mean the same to both; all others 
     "database": {"population_size": 1_000_000, "feature_dimensions": ["a", "b"]},
 }
 
+WAIT_VARIABLE = "WORKLOAD_SECONDS"  # of an evaluation that waits, as for a GPU, and needs no core
+
 _LAST_LINE = "POINT = "
-_NETWORK = (Path(__file__).resolve().parents[2] / "seed_program.py").read_text(encoding="utf-8")
+_SEED = Path(__file__).resolve().parents[2] / "seed_program.py"
 
 
 def initial_program() -> str:
@@ -31,6 +36,7 @@ def reply(rng: random.Random) -> str:
 
 def evaluate(program_path: str) -> dict[str, float]:
     """The evaluator of both engines; the program is read, not run."""
+    time.sleep(float(os.environ.get(WAIT_VARIABLE, "0")))
     return score(Path(program_path).read_text(encoding="utf-8"))
 
 
@@ -40,4 +46,10 @@ def score(code: str) -> dict[str, float]:
 
 
 def _program(value: float, a: float, b: float) -> str:
-    return f"{_NETWORK}\n\n{_LAST_LINE}{value}, {a}, {b}\n"
+    return f"{_network()}\n\n{_LAST_LINE}{value}, {a}, {b}\n"
+
+
+@functools.cache
+def _network() -> str:
+    """Read by the engines alone: an evaluation stands within walls that leave the seed outside."""
+    return _SEED.read_text(encoding="utf-8")

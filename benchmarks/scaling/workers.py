@@ -1,7 +1,6 @@
 """How a whole run's pace and memory grow with its workers, each busy with an evaluation that waits."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.overhead.timeline import Timeline
-from benchmarks.scaling import sleeper
 from openevolve.isolation.watch import descendants
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _ROUNDS = 12  # evaluations on each worker
+_SECONDS = 0.5  # of an evaluation
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def measure(workers: int) -> Point:
     return Point(
         workers=workers,
         iterations_per_second=iterations / seconds,
-        share=iterations / seconds * sleeper.SECONDS / workers,
+        share=iterations / seconds * _SECONDS / workers,
         cpu=1e3 * cpu_seconds / iterations,
         memory_mb=memory,
     )
@@ -68,7 +67,8 @@ def _run(folder: Path, workers: int) -> None:
         "proposals_ahead": workers,  # a worker never waits for a proposal
     }
     timeline = Timeline()
-    ours.run(check(Config, settings, "settings"), folder, timeline, Path(sleeper.__file__))
+    waits = {workload.WAIT_VARIABLE: str(_SECONDS)}
+    ours.run(check(Config, settings, "settings"), folder, timeline, waits)
     samples = timeline.samples
     first, last = samples[workers], samples[-1]
     pace = (last.seconds - first.seconds, last.cpu_seconds - first.cpu_seconds)
@@ -76,5 +76,4 @@ def _run(folder: Path, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["PYTHONPATH"] = str(_PROJECT)  # the evaluator imports its workload from here
     _run(Path(sys.argv[1]), int(sys.argv[2]))

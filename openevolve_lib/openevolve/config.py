@@ -168,7 +168,8 @@ class EvaluatorConfig(Section):
     timeout: Positive = 300  # seconds of wall clock for one evaluation
     max_retries: Annotated[int, Field(ge=0)] = 0  # of an evaluation that crashed or ran out of memory
     memory_limit_mb: Annotated[int, Field(ge=64)] | None = None  # resident, over the process group
-    cascade_evaluation: bool = True  # where the evaluator defines evaluate_stage1, _stage2, _stage3
+    # With fidelity: full, where the evaluator defines evaluate_stage1, _stage2, _stage3:
+    cascade_evaluation: bool = True
     cascade_thresholds: list[float] = [0.5, 0.75, 0.9]
     parallel_evaluations: Annotated[int, Field(ge=1)] = 1
     # strict: walls around files, network, processes; process: none, but no keys; none: keys too

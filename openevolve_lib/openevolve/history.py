@@ -25,6 +25,7 @@ class History:
     full: int = 0  # have a score
     rejected: int = 0  # were stopped at a lower rung
     audits: int = 0  # went on only to test the rule that would have stopped them
+    rungs: int = 0  # results that an evaluation gives, its last included; 0: none has ended yet
     elapsed: float = 0.0  # seconds of running, over all sessions
     initial_code: str | None = None
     finished: str | None = None  # the reason of the last run_finished event
@@ -74,13 +75,11 @@ class History:
             self.evaluations += 1
             self.full += outcome.evaluated
             self.rejected += outcome.rejected
+            if outcome.evaluated:
+                self.rungs = max(self.rungs, *self.decisions.get(iteration, {}), 0)
             self.audits += self.audited(iteration)
             code = normalized(program.code)
             self._by_code[code] = min(iteration, self._by_code.get(code, iteration))
-
-    def rungs(self) -> int:
-        """How many results an evaluation gives, its last included: as many as that of the initial program."""
-        return max(self.decisions.get(0, {}), default=0)
 
     def audited(self, iteration: int) -> bool:
         """Whether a program was evaluated further only to test the rule that rejected it."""

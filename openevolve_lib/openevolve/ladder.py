@@ -59,6 +59,8 @@ class EverythingInFull:
 class Ladder:
     """Programs go on from rung to rung as ``PromotionRule`` decides.
 
+    The last result of an evaluation looks like that of a rung. Which one it is, is known from the first
+    program that was evaluated in full; until then the rule, which has learned nothing, promotes all.
     A decision that the journal holds stands, so that a program whose evaluation was cut off is judged
     once. In deterministic mode a decision rests on what was committed when its iteration began, else on
     all that has been committed when it is made.
@@ -81,7 +83,7 @@ class Ladder:
         iteration = program.iteration
 
         def decide(rung: Rung) -> bool:
-            if iteration > 0 and rung.number >= self._history.rungs():
+            if 0 < self._history.rungs <= rung.number:
                 return True  # the evaluation's last result: there is nothing left to save
             decision = self._history.decisions.get(iteration, {}).get(rung.number)
             if decision is None:
@@ -114,8 +116,7 @@ class Ladder:
 
     def committed(self, program: Program, outcome: Outcome) -> None:
         decisions = self._history.decisions.get(program.iteration, {})
-        last = self._history.rungs()
-        scores = {rung: decision.score for rung, decision in decisions.items() if rung < last}
+        scores = {rung: decision.score for rung, decision in decisions.items() if rung < self._history.rungs}
         if scores:  # a program whose result is another's has none
             final = self._database.fitness(outcome.metrics) if outcome.evaluated else math.inf
             self._climbs.append(Climb(scores, final if abs(final) <= LARGEST_SCORE else None))
