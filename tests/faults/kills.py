@@ -74,7 +74,7 @@ class Search:
         self._kept = b""
 
     def start(self, **variables: str) -> Process:
-        return start_runner(self.folder, **self._variables, **variables)
+        return start_runner(self.folder, variables=self._variables | variables)
 
     def check_after(self, process: Process) -> bool:
         """Wait for the end of a session, check what must hold, and say whether the run is complete."""

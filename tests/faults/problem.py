@@ -26,11 +26,19 @@ ITERATIONS = 24
 
 INITIAL = "X = 10.0\n"
 
-# 50 < X < 60 raises, X < 5 leaves without a word.
+# 50 < X < 60 raises, X < 5 leaves without a word. While there is a file named hold, evaluations wait and tell
+# their own number and the fork server's.
 EVALUATOR = """
 import os, time
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
 
 def evaluate(program_path):
+    while (FOLDER / "hold").exists():
+        (FOLDER / "pids.draft").write_text(f"{os.getpid()} {os.getppid()}")
+        (FOLDER / "pids.draft").rename(FOLDER / "pids")
+        time.sleep(0.01)
     space = {}
     with open(program_path) as file:
         exec(file.read(), space)
@@ -88,15 +96,20 @@ def _stepped(x: float, rng: random.Random) -> str:
     return f"X = {min(99.0, max(0.0, x + rng.uniform(-15, 20))):.3f}\n"
 
 
-def start_runner(folder: Path, *overrides: str, **variables: str) -> subprocess.Popen[str]:
-    """A runner on ``folder``, in a process of its own; runner.py says which variables there are."""
+def start_runner(
+    folder: Path, *overrides: str, variables: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """A runner on ``folder``, in a process of its own; runner.py says which ``variables`` it knows.
+
+    ``options`` are those of ``subprocess.Popen``; output and errors go to one pipe by default.
+    """
     scratch = folder / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "TMPDIR": str(scratch), "no_proxy": "127.0.0.1", **variables}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.runner", str(folder), *overrides],
-        cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    always = {"TMPDIR": str(scratch), "PYTHONPATH": str(PROJECT), "no_proxy": "127.0.0.1"}
+    environment = {**os.environ, **always, **(variables or {})}
+    command = [sys.executable, "-m", "tests.faults.runner", str(folder), *overrides]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+    return subprocess.Popen(command, cwd=PROJECT, env=environment, text=True, **streams)
 
 
 def journal_of(folder: Path) -> Path:

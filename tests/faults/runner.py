@@ -15,9 +15,12 @@ from pathlib import Path
 from openevolve.cli import exit_code, guard
 from openevolve.config import Config
 from openevolve.display import display_for_terminal
+from openevolve.errors import RunInterrupted
 from openevolve.proposers import Proposer
 from openevolve.run import Run, execute
 from tests.faults.problem import Walk, settings, write_problem
+
+RESUME = "resume: run the same command again"
 
 
 def main() -> int:
@@ -28,9 +31,14 @@ def main() -> int:
 def search() -> int:
     folder, config = Path(sys.argv[1]), settings(*sys.argv[2:])
     initial, evaluator = write_problem(folder)
-    with display_for_terminal() as display:
-        result = execute(Run(config, initial, evaluator, folder / "out", proposer_for(config)), display)
+    try:
+        with display_for_terminal() as display:
+            result = execute(Run(config, initial, evaluator, folder / "out", proposer_for(config)), display)
+    except RunInterrupted as error:
+        raise RunInterrupted(f"{error}\n{RESUME}") from None
     print(result.reason)
+    if not result.completed:
+        print(RESUME)
     return exit_code(result)
 
 
