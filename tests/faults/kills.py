@@ -57,9 +57,10 @@ class Model:
 
 @dataclass
 class Tally:
-    """Kills by the place that they were to hit, and what did not hold."""
+    """Kills by the place that they were to hit; those held whose run then ended as it should."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     broken: list[str] = field(default_factory=list)
 
@@ -165,26 +166,30 @@ def campaign(root: Path, kills: Mapping[str, Kill], total: int, seed: int) -> Ta
         expected, tally, rng = undisturbed(root / "undisturbed", server), Tally(), random.Random(seed)
         while tally.kills.total() < total:
             folder = root / f"run-{tally.runs}"
+            before = tally.kills.copy()
             try:
-                _survive(Search(folder, model, server), kills, total, rng, tally)
+                _survive(Search(folder, model, server), kills, total, rng, tally.kills)
                 assert final_state(folder) == expected, "the run ended in another state"
+                tally.held += tally.kills - before
             except AssertionError as error:
                 tally.broken.append(f"{folder.name}: {error}")
             tally.runs += 1
     return tally
 
 
-def _survive(search: Search, kills: Mapping[str, Kill], total: int, rng: random.Random, tally: Tally) -> None:
-    """Kill and resume until the run is complete."""
+def _survive(
+    search: Search, kills: Mapping[str, Kill], total: int, rng: random.Random, done: Counter[str]
+) -> None:
+    """Kill and resume until the run is complete, at most until ``total`` kills are ``done``."""
     complete = False
     while not complete:
-        if tally.kills.total() == total:
+        if done.total() == total:
             complete = search.check_after(search.start())
             continue
-        name = min(kills, key=lambda name: tally.kills[name])
+        name = min(kills, key=lambda name: done[name])
         process = kills[name](search, rng)
         complete = process.wait(SESSION_SECONDS) == 0
-        tally.kills[name] += not complete
+        done[name] += not complete
         search.check_after(process)
 
 

@@ -105,7 +105,8 @@ def start_runner(
     """
     scratch = folder / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
-    always = {"TMPDIR": str(scratch), "PYTHONPATH": str(PROJECT), "no_proxy": "127.0.0.1"}
+    path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    always = {"TMPDIR": str(scratch), "PYTHONPATH": path, "no_proxy": "127.0.0.1"}
     environment = {**os.environ, **always, **(variables or {})}
     command = [sys.executable, "-m", "tests.faults.runner", str(folder), *overrides]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
