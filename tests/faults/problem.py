@@ -97,18 +97,23 @@ def _stepped(x: float, rng: random.Random) -> str:
 
 
 def start_runner(
-    folder: Path, *overrides: str, variables: Mapping[str, str] | None = None, **options: Any
+    folder: Path,
+    *overrides: str,
+    variables: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    **options: Any,
 ) -> subprocess.Popen[str]:
     """A runner on ``folder``, in a process of its own; runner.py says which ``variables`` it knows.
 
-    ``options`` are those of ``subprocess.Popen``; output and errors go to one pipe by default.
+    ``prefix`` is a command that starts commands. ``options`` are those of ``subprocess.Popen``; output and
+    errors go to one pipe by default.
     """
     scratch = folder / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     always = {"TMPDIR": str(scratch), "PYTHONPATH": path, "no_proxy": "127.0.0.1"}
     environment = {**os.environ, **always, **(variables or {})}
-    command = [sys.executable, "-m", "tests.faults.runner", str(folder), *overrides]
+    command = [*prefix, sys.executable, "-m", "tests.faults.runner", str(folder), *overrides]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
     return subprocess.Popen(command, cwd=PROJECT, env=environment, text=True, **streams)
 

@@ -17,14 +17,6 @@ from tests.processes import processes_of, wait_until
 RESUME = "resume: run the same command again"
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """The final state of a run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    assert start_runner(folder).wait(60) == 0
-    return final_state(folder)
-
-
 def wait_for(folder: Path, event: str, count: int = 1) -> None:
     path = journal_of(folder)
     name = f'"event":"{event}"'.encode()
