@@ -40,7 +40,10 @@ class Exchange(BaseHTTPRequestHandler):
     timeout = 10  # seconds for one read or write: a client that is stuck must not keep the server alive
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        size = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(size)
+        if len(body) < size:
+            return  # the client was killed while it asked
         address = urlsplit(self.path)
         query = parse_qs(address.query)
         known = address.path == _OPENAI_PATH or (
