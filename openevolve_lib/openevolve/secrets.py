@@ -37,4 +37,4 @@ def without_secrets(value: Any, secrets: Iterable[str]) -> Any:
 
 def without_credentials(address: str) -> str:
     """An address, or what was meant to be one, without user name, password and query."""
-    return re.sub(r"(?<=//)[^/]*@", f"{_MASK}@", address).partition("?")[0]
+    return re.sub(r"(?<=//).*@", f"{_MASK}@", address).partition("?")[0]
