@@ -57,7 +57,7 @@ def killed_runners(total: int, by_model: int, notes: list[str]) -> list[Row]:
             tally = kills.campaign(folder, chosen, count, seed=1)
         notes += tally.broken
         notes.append(f"kill -9: {tally.kills.total()} kills in {tally.runs} runs, each resumed to its end")
-        rows += [(f"kill -9 within {name}", tries, tally.held[name]) for name, tries in tally.kills.items()]
+        rows += [(f"kill -9 {name}", tries, tally.held[name]) for name, tries in tally.kills.items()]
     return rows
 
 

@@ -118,6 +118,6 @@ def settings(total: int, *overrides: str) -> Config:
             f"max_iterations={total}", "features={size: {low: 0, high: 1, count: 5}}",
             "database.fitness_metric=score", "database.num_islands=2",
             "evaluator.parallel_evaluations=4", "evaluator.timeout=5", "evaluator.memory_limit_mb=200",
-            "evaluator.max_retries=0", *overrides,
+            "evaluator.max_retries=0", "evaluator.isolation=process", *overrides,
         ],
     )  # fmt: skip

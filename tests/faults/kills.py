@@ -144,11 +144,11 @@ def at_any_time(search: Search, rng: random.Random) -> Process:
 Kill = Callable[[Search, random.Random], Process]
 
 KILLS: dict[str, Kill] = {
-    "a write to the journal": in_a_journal_write,
-    "a write of best or checkpoint": in_an_export,
-    "an evaluation": in_an_evaluation,
-    "a call of the model": in_a_call_of_the_model,
-    "any moment, start-up included": at_any_time,
+    "within a write to the journal": in_a_journal_write,
+    "within a write of best or checkpoint": in_an_export,
+    "during an evaluation": in_an_evaluation,
+    "during a call of the model": in_a_call_of_the_model,
+    "at any moment, start-up included": at_any_time,
 }
 
 

@@ -13,7 +13,7 @@ from openevolve.llm import build_language_model
 from openevolve.proposers.llm import MAX_REPLIES, LLMProposer
 from openevolve.run import Result, Run, execute
 from tests.faults.problem import journal_of, reply_to, settings, write_problem
-from tests.llm_calls import error_body
+from tests.llm_calls import ask, connect, error_body
 from tests.llm_server import Behaviour, Drip, Exchange, Hang, Reply, ReplyServer, Status
 from tests.test_llm_faults import FINAL, TRANSIENT
 
@@ -65,6 +65,8 @@ def search(folder: Path, proposals: int, seed: int) -> Account:
     """Propose through the real client, and compare what was served with what the journal has."""
     initial, evaluator = write_problem(folder)
     model = FaultyModel(seed)
+    with ReplyServer([Reply("code")]) as server:
+        ask(connect(server))  # the SDK's first call in a process takes seconds on a busy machine
     with ReplyServer([model]) as server:
         config = settings(
             f"max_iterations={proposals}", "deterministic=false", "proposals_ahead=6",

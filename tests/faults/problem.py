@@ -59,7 +59,7 @@ def settings(*overrides: str) -> Config:
             f"max_iterations={ITERATIONS}", "deterministic=true", "checkpoint_interval=5",
             "features={size: {low: 0, high: 1, count: 5}}", "database.num_islands=2",
             "database.migration_interval=5", "evaluator.parallel_evaluations=2", "evaluator.timeout=60",
-            "llm.primary_model=scripted", "llm.retry_delay=0.01", *overrides,
+            "evaluator.isolation=process", "llm.primary_model=scripted", "llm.retry_delay=0.01", *overrides,
         ],
     )  # fmt: skip
 
