@@ -22,8 +22,9 @@ from medevonet.preflight import preflight
 from medevonet.summary import closing_summary
 from openevolve.cli import ALLOW_UNSAFE, EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard, with_isolation
 from openevolve.config import Config
-from openevolve.config_files import check, public_settings
+from openevolve.config_files import check, public_settings, secrets_of
 from openevolve.display import display_for_terminal
+from openevolve.errors import RunInterrupted
 from openevolve.isolation import establish
 from openevolve.program import Elite
 from openevolve.proposers import Proposer
@@ -83,10 +84,13 @@ def _main(options: argparse.Namespace) -> int:
     if plan.resumed is None:
         settings = public_settings(plan.config) | {"task": plan.task.model_dump(mode="json")}
         found = {"provider": provider, "device": device_found(plan.task), "isolation": isolation.line}
-        write_run_info(run, settings, found)
+        write_run_info(run, settings, found, secrets_of(plan.config))
     print(f"run: {run}\nproposals: {provider}\ndevice: {device_found(plan.task)}", flush=True)
     print(f"isolation: {isolation.line}", flush=True)
-    result = _evolve(plan, run, proposer)
+    try:
+        result = _evolve(plan, run, proposer)
+    except RunInterrupted as error:
+        raise RunInterrupted(f"{error}\n{_resume(run)}") from None
     _report(run, result)
     return exit_code(result)
 
@@ -160,12 +164,19 @@ def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
 
 
 def _report(run: Path, result: Result) -> None:
-    initial = Elite(result.history.programs[0], result.history.outcomes[0].metrics)
     print()
-    print(closing_summary(run, result, initial))
-    best, settings = run / "openevolve/best/best_program.py", run / "run_info.json"
-    print(f"evaluate: uv run python train.py {_shell(best)} --config {_shell(settings)}")
-    print(f"resume: uv run python run_evolution.py --resume {_shell(run)}")
+    if result.database.best():
+        initial = Elite(result.history.programs[0], result.history.outcomes[0].metrics)
+        print(closing_summary(run, result, initial))
+        best, settings = run / "openevolve/best/best_program.py", run / "run_info.json"
+        print(f"evaluate: uv run python train.py {_shell(best)} --config {_shell(settings)}")
+    else:
+        print(f"---\nstatus: {result.reason}\niterations: 0\nrun: {run}")
+    print(_resume(run))
+
+
+def _resume(run: Path) -> str:
+    return f"resume: uv run python run_evolution.py --resume {_shell(run)}"
 
 
 def _shell(path: Path) -> str:

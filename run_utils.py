@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
@@ -19,6 +19,7 @@ from openevolve.config import Config, Positive, Section
 from openevolve.config_files import apply_overrides, check, load_config
 from openevolve.errors import UserError
 from openevolve.isolation import Level
+from openevolve.secrets import without_secrets
 
 PROJECT = Path(__file__).resolve().parent
 RUNS = Path("runs/mnist")
@@ -144,12 +145,17 @@ def find_run(name: str, root: Path = RUNS) -> Path:
     return run.resolve()
 
 
-def write_run_info(run: Path, config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """``run_info.json``: settings, code version, host, and what was ``found`` (provider, device, ...)."""
+def write_run_info(
+    run: Path, config: Mapping[str, Any], found: Mapping[str, Any], secrets: Iterable[str] = ()
+) -> None:
+    """``run_info.json``: settings, code version, host, and what was ``found`` (provider, device, ...).
+
+    ``secrets`` are masked in the command line. Raises UserError.
+    """
     info = {
         "config": dict(config),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
+        "command": without_secrets(sys.argv[1:], secrets),
         "git_sha": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
         "host": platform.node(),
@@ -160,8 +166,13 @@ def write_run_info(run: Path, config: Mapping[str, Any], found: Mapping[str, Any
         **found,
     }
     draft = run / ".run_info.json.draft"
-    draft.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
-    os.replace(draft, run / "run_info.json")
+    try:
+        draft.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        os.replace(draft, run / "run_info.json")
+    except OSError as error:
+        raise UserError(
+            f"{run}: expected room for run_info.json, found: {error.strerror}. Mend it and start again."
+        ) from None
 
 
 def read_run_info(run: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ and checked here, and whatever goes wrong becomes one EvaluationFailed with the 
 import math
 import os
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ Floats = NDArray[np.float32]
 _TAIL_BYTES = 4096
 _MESSAGE_CHARACTERS = 4000
 _EXIT_SECONDS = 10  # from the end of a channel to the end of its process
+_GRACE_SECONDS = 1.0  # between the signals that a batch scheduler sends to the processes of one job
 _ROUNDING = 1e-4  # of a sum of float32 probabilities
 # What a candidate may report of itself; the other kinds are found out, not told.
 _REPORTED = {"import_error", "wrong_shape", "diverged", "out_of_memory", "crashed", "forbidden"}
@@ -215,6 +217,8 @@ class Candidate:
             return self.failure(FailureKind.CRASHED, "expected an answer, found that it closed its channel")
         if ended.reason:
             return self.failure(ended.reason, ended.detail)
+        if ended.asked_to_end:
+            time.sleep(_GRACE_SECONDS)  # a batch scheduler signals whole jobs: this process may be next
         how = f"exit code {ended.code}"
         if ended.code < 0:
             how = f"signal {-ended.code} ({signal.strsignal(-ended.code)})"

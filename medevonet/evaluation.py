@@ -263,7 +263,13 @@ class _Session:
             "seconds": time.monotonic() - self.started,
         }
         predictions = {run.dataset.name: run.predictions for run in runs}
-        return write_artifact(self.artifacts, self.uuid, record, predictions)
+        try:
+            return write_artifact(self.artifacts, self.uuid, record, predictions)
+        except OSError as error:  # not the program's failure
+            raise UserError(
+                f"{self.artifacts}: expected a folder that can be written, found: {error.strerror}. "
+                "Free some space there, or make it writable, and go on."
+            ) from None
 
 
 def _uuid_of(program: Path) -> str:

@@ -36,17 +36,22 @@ class Exchange(BaseHTTPRequestHandler):
     """One request and the means to answer it. HTTP/1.0: a connection ends with its reply."""
 
     server: "_Server"
+    asked: Request
     timeout = 10  # seconds for one read or write: a client that is stuck must not keep the server alive
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        size = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(size)
+        if len(body) < size:
+            return  # the client was killed while it asked
         address = urlsplit(self.path)
         query = parse_qs(address.query)
         known = address.path == _OPENAI_PATH or (
             _AZURE_PATH.fullmatch(address.path) is not None and "api-version" in query
         )
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.script.record(Request(address.path, query, headers, json.loads(body)))
+        self.asked = Request(address.path, query, headers, json.loads(body))
+        self.server.script.record(self.asked)
         behaviour = self.server.script.next() if known else Status(404, "no such path")
         with suppress(ConnectionError, TimeoutError):  # the client gave up first
             behaviour.serve(self)

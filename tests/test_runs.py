@@ -1,7 +1,6 @@
 """Whole runs of the engine on a tiny problem: real processes, real files, real kills."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from openevolve.errors import UserError
 from openevolve.journal import read_journal
 from openevolve.program import FailureKind
 from openevolve.run import Result, execute
+from tests.processes import processes_of
 from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, story
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -141,6 +141,7 @@ def test_an_initial_program_without_a_score_ends_the_run(tmp_path: Path) -> None
 SCRIPT = """
 import sys
 from pathlib import Path
+from tests.processes import processes_of
 from tests.scripted import RandomWalk, run_walk, settings
 result = run_walk(Path(sys.argv[1]), settings(*sys.argv[2:]), RandomWalk(delay=0.02))
 print(result.reason)
@@ -159,20 +160,6 @@ def wait_for_lines(path: Path, count: int) -> None:
     while not path.exists() or path.read_bytes().count(b"\n") < count:
         assert time.monotonic() < deadline
         time.sleep(0.002)
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines of processes whose working directory or arguments lie in ``folder``."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if str(folder) in command or str(folder) in os.readlink(entry / "cwd"):
-                    found.append(command)
-            except OSError:
-                continue
-    return found
 
 
 def test_kill_9_at_any_moment_loses_nothing_and_leaves_nobody(

@@ -9,8 +9,9 @@ from pathlib import Path
 from openevolve.config import Config
 from openevolve.config_files import load_config
 from openevolve.display import display_for_terminal
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.isolation import Level, establish
+from openevolve.output import lasting_output
 from openevolve.proposers import Proposer
 from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute, read_program
@@ -18,6 +19,7 @@ from openevolve.run import Result, Run, execute, read_program
 ALLOW_UNSAFE = "run programs without walls where this machine gives none"
 
 EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
+_RESUME = "resume: run the same command again"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,13 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def guard(command: Callable[[], int]) -> int:
     """Run a command; a user's mistake is printed without a traceback."""
-    try:
-        return command()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    with lasting_output():
+        try:
+            return command()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_STOPPED_EARLY if isinstance(error, RunInterrupted) else EXIT_USER_ERROR
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
 
 
 def exit_code(result: Result) -> int:
@@ -104,8 +107,11 @@ def _run(options: argparse.Namespace) -> int:
         reviewer=build_reviewer(config),
         notice=f"isolation: {isolation.line}",
     )
-    with display_for_terminal() as display:
-        result = execute(run, display)
+    try:
+        with display_for_terminal() as display:
+            result = execute(run, display)
+    except RunInterrupted as error:
+        raise RunInterrupted(f"{error}\n{_RESUME}") from None
     _report(run, result)
     return exit_code(result)
 
@@ -128,13 +134,13 @@ def _output_folder(options: argparse.Namespace) -> Path:
 
 
 def _report(run: Run, result: Result) -> None:
-    best = result.database.best()[0]
     print("---")
     print(f"status: {result.reason}")
     print(f"iterations: {max(0, len(result.history.outcomes) - 1)}")
-    print(f"best_{run.config.database.fitness_metric}: {result.database.fitness(best.metrics):.6g}")
-    print(f"best_program: {run.folder / 'best' / f'best_program{run.config.file_suffix}'}")
+    for best in result.database.best()[:1]:  # none where the run ended before the initial program had a score
+        print(f"best_{run.config.database.fitness_metric}: {result.database.fitness(best.metrics):.6g}")
+        print(f"best_program: {run.folder / 'best' / f'best_program{run.config.file_suffix}'}")
     if result.ladder is not None:
         print(*result.ladder.lines(), sep="\n")
     if not result.completed:
-        print("resume: run the same command again")
+        print(_RESUME)

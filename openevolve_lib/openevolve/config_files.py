@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from openevolve.config import Config
 from openevolve.errors import UserError
+from openevolve.secrets import secrets_in, without_credentials, without_secrets
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
@@ -64,7 +65,8 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not all(key.split(".")):
-            raise UserError(f"--set: expected key=value such as llm.temperature=0.2, found {override!r}")
+            shown = re.sub(r"(?is)(?<=key).*", "...", override)  # llm.api_key: what follows is one
+            raise UserError(f"--set: expected key=value such as llm.temperature=0.2, found {shown!r}")
         *sections, leaf = key.split(".")
         target = merged
         for section in sections:
@@ -85,15 +87,24 @@ def check(model: type[Model], values: Mapping[str, Any], source: str) -> Model:
 
 
 def public_settings(config: Config) -> dict[str, Any]:
-    """The settings as JSON values, without any key: for the journal and for resuming."""
+    """The settings as JSON values, without any secret: for the journal and for resuming."""
 
     def strip(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: strip(item) for key, item in value.items() if key != "api_key"}
+            kept = {key: strip(item) for key, item in value.items() if key != "api_key"}
+            address = kept.get("api_base")
+            return kept | {"api_base": without_credentials(address)} if address else kept
         return [strip(item) for item in value] if isinstance(value, list) else value
 
-    stripped: dict[str, Any] = strip(config.model_dump(mode="json"))
+    stripped: dict[str, Any] = without_secrets(strip(config.model_dump(mode="json")), secrets_of(config))
     return stripped
+
+
+def secrets_of(config: Config) -> set[str]:
+    """The keys in the settings and in the environment."""
+    llm = config.llm
+    keys = [section.api_key for section in (llm, *llm.models, *llm.evaluator_models)]
+    return {key.get_secret_value() for key in keys if key} | secrets_in(os.environ)
 
 
 def _parse(text: str, source: str) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections import deque
 from collections.abc import Mapping
@@ -80,7 +81,7 @@ class Controller:
         self.evaluating: set[int] = set()
         self.committed = 0
         self._waiting: deque[int] = deque()
-        self._start = self._start_offset = 0.0
+        self._start, self._start_offset = time.monotonic(), self.history.elapsed
 
     async def run(self) -> str:
         """Run to the end and return why it ended: ``completed``, or what stopped it.
@@ -118,11 +119,10 @@ class Controller:
 
     def elapsed(self) -> float:
         """Seconds of running over all sessions of the run."""
-        return self._start_offset + asyncio.get_running_loop().time() - self._start
+        return self._start_offset + time.monotonic() - self._start
 
     def _open(self) -> None:
-        self._start = asyncio.get_running_loop().time()
-        self._start_offset = self.history.elapsed
+        self._start = time.monotonic()
         self._record("run_started", initial_code=self.initial_code, settings=public_settings(self.config))
         known = max(self.history.programs, default=-1) + 1
         iterations = range(max(known, self.config.max_iterations + 1))

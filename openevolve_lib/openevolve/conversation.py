@@ -27,6 +27,7 @@ class Report(BaseModel):
     failure: FailureKind | None = None
     message: str = ""
     output_tail: str = ""
+    interrupted: str = ""  # not the program's fault: why nothing can be evaluated here and now
 
 
 class Unusable(Exception):

@@ -1,5 +1,6 @@
 """What a person sees of a running search: a live panel on a terminal, plain lines elsewhere."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,21 +148,32 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A panel that is drawn again as things change, and the last results below it."""
+    """A panel that is drawn again and again, and the last results below it.
+
+    It is drawn from the run's event loop, never from a thread of its own: what it reads changes there.
+    """
 
     _RECENT = 8
+    _SECONDS = 0.25
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
         self._status: Status | None = None
         self._recent: list[Text] = []
+        self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
+        self._next: asyncio.TimerHandle | None = None
 
     def watch(self, controller: Controller) -> None:
         self._status = Status(controller)
         self._live.start()
 
     def recorded(self, event: Event) -> None:
-        """The panel reads the controller whenever it is drawn."""
+        """The first event starts the drawing."""
+        if self._next is None:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._live.refresh()
+        self._next = asyncio.get_running_loop().call_later(self._SECONDS, self._draw)
 
     def committed(self, program: Program, outcome: Outcome) -> None:
         if self._status is None:
@@ -185,6 +197,8 @@ class LiveDisplay:
         return table
 
     def close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
         if self._status is not None:
             self._live.stop()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.program import FailureKind
 
@@ -41,6 +42,8 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
             report = _report(_evaluate(evaluator, argument["program"], argument["cascade_thresholds"]))
     except EvaluationFailed as failure:
         report = _failure(failure.kind, str(failure), failure.output_tail)
+    except UserError as error:  # the evaluator says that no program could be scored: data gone, disk full
+        report = {"interrupted": str(error)[:4000]}
     except BaseException as error:  # whatever a program raises is its result, sys.exit() too
         _print_traceback()
         report = _failure(_kind(error), f"{type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from openevolve.edits import normalized
+from openevolve.errors import UserError
 from openevolve.fidelity import Decision, Verdict
 from openevolve.journal import Event
 from openevolve.program import Elite, Outcome, Program, Usage
@@ -34,9 +35,16 @@ class History:
 
     @classmethod
     def replay(cls, events: Iterable[Event]) -> "History":
+        """The history of a journal. Raises UserError where an event is not one of this engine's."""
         history = cls()
-        for event in events:
-            history.apply(event)
+        for number, event in enumerate(events, start=1):
+            try:
+                history.apply(event)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise UserError(
+                    f"journal, line {number}: expected an event of this version of openevolve, "
+                    f"found one with {type(error).__name__}: {error}. Resume with the version that wrote it."
+                ) from None
         return history
 
     def apply(self, event: Event) -> None:

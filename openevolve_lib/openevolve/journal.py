@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 
 Event = dict[str, Any]
 
 
-class JournalFull(UserError):
+class JournalFull(RunInterrupted):
     """The disk took no more; what was written before is intact."""
 
 
@@ -29,7 +29,8 @@ class Journal:
         """Open for appending, creating the file, and refuse a second writer.
 
         Raises:
-            UserError: another process writes this journal, or the folder cannot be written.
+            UserError: another process writes this journal, the folder cannot be written, or a line is
+                damaged: then nothing is changed.
         """
         self.path = path
         try:
@@ -42,7 +43,12 @@ class Journal:
                 "Make it writable, or choose another with --output."
             ) from None
         self._refuse_second_writer()
-        self._size = self._drop_torn_line()
+        try:
+            self._size = self._drop_torn_line()
+        except UserError:
+            os.close(self._file)
+            os.close(self._lock)
+            raise
 
     def _refuse_second_writer(self) -> None:
         try:
@@ -60,9 +66,13 @@ class Journal:
 
     def _drop_torn_line(self) -> int:
         """Cut what a killed writer left behind the last line end; returns the size in bytes."""
-        content = self.path.read_bytes()
-        end = content.rfind(b"\n") + 1
-        if end != len(content):
+        end = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    _body(line, self.path, number)  # before anything is changed
+                    end += len(line)
+        if end != self.path.stat().st_size:
             os.ftruncate(self._file, end)
         return end
 
@@ -125,13 +135,26 @@ def read_journal(path: Path) -> Iterator[Event]:
 
 
 def _decode(line: bytes, path: Path, number: int) -> Event:
-    body, separator, checksum = line.rstrip(b"\n").rpartition(b',"crc":"')
+    body = _body(line, path, number)
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict):
+        raise UserError(
+            f"{path}, line {number}: expected an event as a JSON object, found {body[:40]!r}. "
+            "The file is no journal of this engine."
+        )
+    return event
+
+
+def _body(line: bytes, path: Path, number: int) -> bytes:
+    """The JSON of a line whose checksum holds. Raises UserError."""
+    body, separator, checksum = line.removesuffix(b"\n").rpartition(b',"crc":"')
     expected = f'{zlib.crc32(body + b"}"):08x}"}}'.encode()
     if not separator or checksum != expected:
         raise UserError(
             f"{path}, line {number}: expected an event whose checksum holds, found a damaged line. "
             "Restore the file from a copy, or cut it before this line to continue from there."
         )
-    event = json.loads(body + b"}")
-    assert isinstance(event, dict)
-    return event
+    return body + b"}"

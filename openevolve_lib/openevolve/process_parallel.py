@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from openevolve.config import EvaluatorConfig
 from openevolve.conversation import Conversation, Decide, Report, Unusable
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.isolation.client import parse_exit
@@ -21,6 +21,7 @@ from openevolve.isolation.scratch import remove_tree
 from openevolve.program import FailureKind, Outcome, Program
 
 _TAIL_BYTES = 4000
+_GRACE_SECONDS = 1.0  # between the signals that a batch scheduler sends to the processes of one job
 
 
 class Executor(Protocol):
@@ -29,10 +30,12 @@ class Executor(Protocol):
     slots: int
 
     async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
-        """Wait for a free slot, evaluate, and return an outcome whatever happened.
+        """Wait for a free slot, evaluate, and return an outcome whatever the program did.
 
         With ``decide`` the evaluator's ``evaluate_rungs`` is called: after each rung it is asked
         whether to go on, and where not, the outcome is the rung's. It may raise EvaluationFailed.
+
+        Raises RunInterrupted where nothing can be evaluated: a full disk, data that is gone.
         """
         ...
 
@@ -67,7 +70,10 @@ class LocalExecutor:
 
     def _new_server(self) -> ForkServer:
         inherited = environment_of(self._config.isolation, self._config.pass_environment)
-        return ForkServer(self._preload, inherited | self._environment)
+        try:
+            return ForkServer(self._preload, inherited | self._environment)
+        except OSError as error:
+            raise _no_room(error) from None
 
     async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
         slot = await self._free.get()
@@ -81,53 +87,62 @@ class LocalExecutor:
             self._free.put_nowait(slot)
 
     async def _attempt(self, program: Program, slot: int, decide: Decide | None) -> Outcome:
-        for _ in range(2):  # the first loss of the server may be another program's doing
-            if self._server.ended():
-                self._server.close()
-                self._server = self._new_server()
+        if self._server.ended():
+            self._server.close()
+            self._server = self._new_server()
+        with suppress(ConnectionError):
+            return await self._run(program, slot, decide, self._server)
+        # The loss of the server may be another program's doing. It is this one's if it happens alone.
+        own = self._new_server()
+        try:
             with suppress(ConnectionError):
-                return await self._run(program, slot, decide)
-        text = "expected a result, found the fork server ended twice while the program ran"
+                return await self._run(program, slot, decide, own)
+        finally:
+            own.close()
+        text = "expected a result, found that the program ended the fork server that started it"
         return Outcome(program.id, failure=FailureKind.CRASHED, message=text)
 
-    async def _run(self, program: Program, slot: int, decide: Decide | None) -> Outcome:
+    async def _run(self, program: Program, slot: int, decide: Decide | None, server: ForkServer) -> Outcome:
         """One evaluation in a folder of its own. Raises ConnectionError where the fork server is gone."""
         clock = asyncio.get_running_loop().time
         start = clock()
-        with self._folder(program) as folder:
-            request = self._request(program, folder, slot, ladder=decide is not None)
-            with request.open_output() as output:
-                with self._server.start(request) as child:
+        with self._folder(program, server) as folder:
+            request, output = self._request(program, folder, slot, ladder=decide is not None)
+            with output:
+                with server.start(request) as child:
                     report, rung = await self._report(child, decide)
+                if report.interrupted:
+                    raise RunInterrupted(report.interrupted)
                 if report.failure and not report.output_tail:
                     report.output_tail = _tail(output)
+        fields = report.model_dump(exclude={"interrupted"})
         seconds, device = clock() - start, self._device(slot)
         rung = 0 if report.failure else rung
-        return Outcome(program.id, seconds=seconds, device=device, rung=rung, **report.model_dump())
+        return Outcome(program.id, seconds=seconds, device=device, rung=rung, **fields)
 
     @contextmanager
-    def _folder(self, program: Program) -> Iterator[Path]:
+    def _folder(self, program: Program, server: ForkServer) -> Iterator[Path]:
         try:
-            folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=self._server.scratch))
+            folder = Path(tempfile.mkdtemp(prefix=f"{program.id}-", dir=server.scratch))
         except FileNotFoundError as error:
             raise ConnectionError("the fork server is gone, and its scratch folder with it") from error
+        except OSError as error:
+            raise _no_room(error) from None
         try:
             yield folder
         finally:
             remove_tree(folder)
 
-    def _request(self, program: Program, folder: Path, slot: int, *, ladder: bool) -> Request:
-        """Write the program into the folder; what is to be started there. Raises UserError."""
+    def _request(
+        self, program: Program, folder: Path, slot: int, *, ladder: bool
+    ) -> tuple[Request, BinaryIO]:
+        """Write the program into the folder; what is to be started there, and what it will print.
+
+        Raises RunInterrupted.
+        """
         path = folder / f"{program.id}{self._suffix}"
-        try:
-            path.write_text(program.code, encoding="utf-8")
-        except OSError as error:
-            raise UserError(
-                f"{folder}: expected room for a program, found: {error.strerror}. "
-                "Free some space, or set TMPDIR to another folder, and resume."
-            ) from None
         config, device = self._config, self._device(slot)
-        return Request(
+        request = Request(
             target="openevolve.evaluation:main",
             argument={
                 "evaluator": str(self._evaluator.resolve()),
@@ -141,6 +156,11 @@ class LocalExecutor:
             may_start=self._walls is None,
             walls=self._walls,
         )
+        try:
+            path.write_text(program.code, encoding="utf-8")
+            return request, request.open_output()
+        except OSError as error:
+            raise _no_room(error) from None
 
     def _device(self, slot: int) -> str:
         devices = self._config.devices
@@ -165,6 +185,9 @@ class LocalExecutor:
         except EvaluationFailed as failure:
             await _kill(child)
             return Report(failure=failure.kind, message=str(failure)), 0
+        if ended.asked_to_end:
+            # Perhaps not by its own doing: then this process is asked too, and cancels what waits here.
+            await asyncio.sleep(_GRACE_SECONDS)
         try:
             return Report.model_validate_json(message), rung
         except ValidationError:  # nothing, a part, or what else the program wrote
@@ -172,6 +195,13 @@ class LocalExecutor:
 
     def close(self) -> None:
         self._server.close()
+
+
+def _no_room(error: OSError) -> RunInterrupted:
+    return RunInterrupted(
+        f"{error.filename or tempfile.gettempdir()}: expected room for the files of an evaluation, found: "
+        f"{error.strerror}. Free some space, or set TMPDIR to another folder, and resume."
+    )
 
 
 async def _exit(child: Child) -> Exit:

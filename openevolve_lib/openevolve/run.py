@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from openevolve.config import Config, LadderConfig
 from openevolve.controller import Controller, Parts
 from openevolve.database import Database, declared_axes
 from openevolve.display import Display
 from openevolve.edits import check_evolve_blocks
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.history import History
 from openevolve.isolation import Walls
 from openevolve.journal import Journal, read_journal
@@ -66,7 +68,11 @@ def execute(run: Run, display: Display) -> Result:
     """
     if not run.evaluator.is_file():
         raise UserError(f"{run.evaluator}: expected an evaluator file, found none")
-    with Journal(run.folder / "journal.jsonl") as journal, _log_file(run.folder / "logs", run.config):
+    with (
+        _ended_by_signals(),
+        Journal(run.folder / "journal.jsonl") as journal,
+        _log_file(run.folder / "logs", run.config),
+    ):
         history = History.replay(read_journal(journal.path))
         initial_code = history.initial_code
         if initial_code is None:
@@ -122,8 +128,8 @@ async def _run(controller: Controller) -> str:
             controller.stop("interrupted")
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, controller.abort, f"ended by {number.name}")
+    for number in _ending_signals():
+        loop.add_signal_handler(number, controller.abort, _ended_by(number))
     return await controller.run()
 
 
@@ -131,6 +137,32 @@ def _ladder_report(config: Config, history: History, database: Database) -> Ladd
     if not isinstance(config.fidelity, LadderConfig):
         return None
     return ladder_report(config.fidelity, history, database)
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """What ends a run in good order, from a batch scheduler or a terminal that is closed; not SIGHUP
+    where ``nohup`` has it ignored."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _ended_by(number: int) -> str:
+    return f"ended by {signal.Signals(number).name}"
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Until the loop has handlers of its own, these signals raise RunInterrupted."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise RunInterrupted(f"{_ended_by(number)}; all that was finished is in the journal")
+
+    previous = {number: signal.signal(number, end) for number in _ending_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def read_program(path: Path) -> str:
@@ -145,8 +177,15 @@ def read_program(path: Path) -> str:
 
 @contextmanager
 def _log_file(folder: Path, config: Config) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / f"openevolve_{time.strftime('%Y%m%d_%H%M%S')}.log")
+    """A new log in ``folder`` for as long as the block lasts. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = _LogFile(folder / f"openevolve_{time.strftime('%Y%m%d_%H%M%S')}.log", encoding="utf-8")
+    except OSError as error:
+        raise RunInterrupted(
+            f"{folder}: expected a folder for logs that can be written, found: {error.strerror}. "
+            "Mend this and resume."
+        ) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs a line for every request
@@ -157,4 +196,13 @@ def _log_file(folder: Path, config: Config) -> Iterator[None]:
     finally:
         root.setLevel(previous)
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # its disk is full: the journal has said so, or has all that counts
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log is a help, not a record: where its disk is full, its lines are dropped in silence."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the base class's name
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openevolve.database import Database
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted
 from openevolve.journal import Event
 from openevolve.program import Elite, Outcome, Program
 
@@ -36,11 +36,11 @@ class Storage:
         """Checkpoints follow the population, not single events."""
 
     def committed(self, program: Program, outcome: Outcome) -> None:
-        """Raises UserError where the folder cannot be written."""
+        """Raises RunInterrupted where the folder cannot be written."""
         try:
             self._export()
         except OSError as error:
-            raise UserError(
+            raise RunInterrupted(
                 f"{self.folder}: expected room to export the best program and checkpoints, found: "
                 f"{error.strerror}. The journal is intact: mend this and resume."
             ) from None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,11 @@ class Exit:
     code: int
     reason: str = ""  # "out_of_memory", or "forbidden" beyond another limit
     detail: str = ""  # expected, found
+
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether a signal ended it that people and batch schedulers send to whole jobs."""
+        return -self.code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Child:

@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,10 +217,11 @@ def _signal(pid: int) -> None:
 
 def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # SIGTERM ends it like a closed connection does
+    scratch = Path.cwd()
+    signal.signal(signal.SIGTERM, lambda *_: _leave(scratch))  # at once, however long the imports take
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     owner = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGTERM, lambda *_: owner.shutdown(socket.SHUT_RDWR))
     for name in sys.argv[2:]:
         try:
             importlib.import_module(name)
@@ -228,9 +230,15 @@ def main() -> None:
             return
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, pages that children share
-    scratch = Path.cwd()
-    owner.send(b"ready")
-    Server().serve(owner)
+    # From here on SIGTERM ends it like a closed connection does.
+    signal.signal(signal.SIGTERM, lambda *_: owner.shutdown(socket.SHUT_RDWR))
+    with suppress(BrokenPipeError):  # the owner may have died before it could be noticed
+        owner.send(b"ready")
+        Server().serve(owner)
+    _leave(scratch)
+
+
+def _leave(scratch: Path) -> None:
     remove_tree(scratch)  # the owner may have had no time to
     os._exit(0)  # libraries that were only preloaded need no tearing down, and some complain about it
 

@@ -6,8 +6,8 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
-from urllib.parse import quote
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
@@ -18,6 +18,7 @@ from openevolve.llm.answers import Answer, Status, Tokens, read_error, read_repl
 from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ProviderRejected
 from openevolve.llm.ensemble import Ensemble
 from openevolve.program import Usage
+from openevolve.secrets import without_secrets
 
 _CONNECT_SECONDS = 10.0  # a server that takes longer is tried again instead of waited for
 _DETAIL_CHARACTERS = 300
@@ -98,7 +99,10 @@ class OpenAIClient:
             return Answer(Status.TIMEOUT, detail=f"no whole reply within {self._timeout:g} s")
         except openai.APIError as error:
             return read_error(error)
-        return read_reply(response.content)
+        answer = read_reply(response.content)
+        return replace(
+            answer, text=without_secrets(answer.text, [self._client.api_key])
+        )  # it may echo headers
 
     def _is_hopeless(self, answer: Answer) -> bool:
         """Whether every later call would fail too.
@@ -116,8 +120,7 @@ class OpenAIClient:
 
     def _redacted(self, text: str) -> str:
         """``text`` on one line without the API key, cut only afterwards so that no part of it is left."""
-        for form in (self._client.api_key, quote(self._client.api_key, safe="")):
-            text = text.replace(form, "[API key]")
+        text = without_secrets(text, [self._client.api_key])
         line = " ".join(text.split())
         return line if len(line) <= _DETAIL_CHARACTERS else line[: _DETAIL_CHARACTERS - 3] + "..."
 

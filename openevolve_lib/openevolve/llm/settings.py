@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from openevolve.config import LLMConfig, ModelConfig
 from openevolve.errors import UserError
+from openevolve.secrets import without_credentials
 
 
 class NoApiKey(UserError):
@@ -23,7 +24,8 @@ def named_models(config: LLMConfig) -> list[ModelConfig]:
 
 def checked_address(address: str | None, setting: str) -> str:
     """An HTTP address without credentials in it. Raises UserError that names ``setting``."""
-    problem = f"{setting}: expected an address such as http://localhost:8000/v1, found {address}"
+    shown = without_credentials(address or "none")
+    problem = f"{setting}: expected an address such as http://localhost:8000/v1, found {shown}"
     try:
         parts = urlsplit(address or "")
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
