@@ -39,9 +39,10 @@ def blame(situation: str, kind: str | None = None) -> Iterator[None]:
     except ProgramError as error:
         raise ProgramError(error.kind, f"{situation}: {error}") from error
     except Exception as error:
-        with suppress(Exception):  # it may have closed or replaced its streams
+        with suppress(Exception):  # it may have closed, filled or replaced its streams
             sys.stdout.flush()
-        traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
+        with suppress(Exception):
+            traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
         found = _kind_of(error)
         text = "".join(traceback.format_exception_only(error)).strip()
         if kind is not None and found not in ("out_of_memory", "forbidden"):

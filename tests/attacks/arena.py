@@ -37,6 +37,13 @@ class Ended:
     message: str = ""
     output: str = ""  # the end of what it printed
     result: EvaluationResult | None = None
+    bits: str = ""  # digest of every probability, validation and test
+
+    @property
+    def score(self) -> float:
+        """Raises AssertionError where there is none."""
+        assert self.result is not None, self
+        return self.result.metrics["combined_score"]
 
 
 class Arena:
@@ -98,11 +105,11 @@ class Arena:
     def attack(
         self,
         before: str = "",
-        *,
         init: str = "",
         forward: str = "",
+        *,
         seconds: float = 60,
-        memory_mb: int | None = None,
+        memory_mb: int = 2000,
     ) -> Ended:
         """Evaluate a program with these lines before its network, in ``__init__`` and in ``forward``.
 
@@ -113,7 +120,7 @@ class Arena:
         ended = self.evaluate(code, seconds=seconds, memory_mb=memory_mb)
         assert self._snapshot() == before_it
         assert self._left_over() == []
-        assert self.evaluate(programs.SOUND).result == self.honest
+        assert self.evaluate(programs.SOUND) == self.honest
         return ended
 
     def without_walls(self, before: str) -> Ended:
@@ -124,11 +131,9 @@ class Arena:
             self.restore()
 
     @functools.cached_property
-    def honest(self) -> EvaluationResult:
+    def honest(self) -> Ended:
         """What an honest program scores."""
-        result = self.evaluate(programs.SOUND).result
-        assert result is not None
-        return result
+        return self.evaluate(programs.SOUND)
 
     def evaluate(
         self, code: str, *, seconds: float = 60, memory_mb: int | None = None, level: Level = "strict"
@@ -144,7 +149,11 @@ class Arena:
             )
         except EvaluationFailed as failure:
             return Ended(failure.kind.value, str(failure), failure.output_tail)
-        return Ended("", result=evaluation.result())
+        digest = hashlib.sha256()
+        for run in evaluation.runs:
+            for split in (run.predictions.val, run.predictions.test):
+                digest.update(split.probabilities.tobytes())
+        return Ended("", result=evaluation.result(), bits=digest.hexdigest())
 
     def _left_over(self) -> list[int]:
         """Processes below the fork server; what is being reaped may take a moment to go."""

@@ -101,4 +101,4 @@ def test_what_needs_no_network_still_works(arena: Arena) -> None:
         thread.start()
         thread.join()
     """
-    assert arena.attack(code).result == arena.honest
+    assert arena.attack(code) == arena.honest
