@@ -5,15 +5,18 @@ Runs beside untrusted code; needs PyTorch alone.
 
 import errno
 import re
+import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor
 
 # What PyTorch and Python say where sizes do not fit: such an error is a matter of shapes, others are crashes.
 _REFUSED_WORDS = re.compile("Permission denied|Operation not permitted|File too large")
+# EXDEV is Landlock's answer to moving or linking between folders, EFBIG that to a file beyond its limit.
+_REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.EFBIG)
 _SHAPE_WORDS = re.compile(r"shape|size|dimension|channel|elements|unpack|mat1", re.IGNORECASE)
 
 
@@ -36,7 +39,10 @@ def blame(situation: str, kind: str | None = None) -> Iterator[None]:
     except ProgramError as error:
         raise ProgramError(error.kind, f"{situation}: {error}") from error
     except Exception as error:
-        traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
+        with suppress(Exception):  # it may have closed, filled or replaced its streams
+            sys.stdout.flush()
+        with suppress(Exception):
+            traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
         found = _kind_of(error)
         text = "".join(traceback.format_exception_only(error)).strip()
         if kind is not None and found not in ("out_of_memory", "forbidden"):
@@ -62,7 +68,7 @@ def _was_refused(error: BaseException) -> bool:
     seen: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in seen:
-        if isinstance(link, OSError) and link.errno in (errno.EPERM, errno.EACCES, errno.EFBIG):
+        if isinstance(link, OSError) and link.errno in _REFUSALS:
             return True
         if isinstance(link, RuntimeError) and _REFUSED_WORDS.search(str(link)):  # out of PyTorch's C++
             return True
