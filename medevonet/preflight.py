@@ -135,7 +135,18 @@ def _limits(config: Config) -> list[str]:
         f"limits: {config.max_iterations} iterations, {evaluator.parallel_evaluations} evaluations at once, "
         f"{duration(evaluator.timeout)} and {memory} of memory each",
         f"budget: {limits}",
+        f"fidelity: {_fidelity(config)}",
     ]
+
+
+def _fidelity(config: Config) -> str:
+    ladder = config.fidelity
+    if ladder == "full":
+        return "every program in full"
+    return (
+        f"after the first {ladder.min_full}, programs that do poorly on a cheap rung are not evaluated in full, "
+        f"but for {ladder.audit_share:.0%} of them"
+    )
 
 
 def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[str]) -> list[str]:
@@ -163,7 +174,7 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
         f"device: {rates.device}, {task.threads} threads for a program, {rates.precision}; the seed program "
         f"trains on {rates.training:.0f} images a second and predicts {rates.predicting:.0f}",
         f"time: about {duration(seconds)} for one evaluation, {duration(whole)} for the run, "
-        "if programs are about as fast as the seed",
+        "if programs are about as fast as the seed and all are evaluated in full",
         *_cost(config, program),
     ]
 
