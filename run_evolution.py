@@ -78,7 +78,6 @@ def _main(options: argparse.Namespace) -> int:
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
     isolation = establish(plan.config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
-    plan = replace(plan, config=with_isolation(plan.config, isolation.level))
     provider, proposer = choose_proposer(plan.config)
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     run = plan.resumed or create_run()
@@ -88,8 +87,9 @@ def _main(options: argparse.Namespace) -> int:
         write_run_info(run, settings, found, secrets_of(plan.config))
     print(f"run: {run}\nproposals: {provider}\ndevice: {device_found(plan.task)}", flush=True)
     print(f"isolation: {isolation.line}", flush=True)
+    in_force = replace(plan, config=with_isolation(plan.config, isolation.level))
     try:
-        result = _evolve(plan, run, proposer)
+        result = _evolve(in_force, run, proposer)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_resume(run)}") from None
     _report(run, result)

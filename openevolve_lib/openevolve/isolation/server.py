@@ -22,7 +22,7 @@ from typing import Any
 
 from openevolve.isolation.child import run
 from openevolve.isolation.scratch import remove_tree
-from openevolve.isolation.walls import Walls
+from openevolve.isolation.walls import Walls, loaded_modules
 from openevolve.isolation.watch import Excess, Limits, anonymous_bytes, children_of, descendants
 
 _TICK_SECONDS = 0.25
@@ -228,6 +228,7 @@ def main() -> None:
         except ImportError as error:
             owner.send(f"expected a module that imports, found {name}: {error}".encode())
             return
+    loaded_modules()
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, pages that children share
     # From here on SIGTERM ends it like a closed connection does.

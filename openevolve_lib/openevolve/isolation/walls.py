@@ -4,6 +4,7 @@ Files and signals by Landlock, everything else by seccomp, sizes by limits. A pr
 down again, and all that it starts stands within them too. No privilege is needed, and none is kept.
 """
 
+import functools
 import glob
 import os
 import resource
@@ -12,7 +13,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Walls:
     readable: tuple[Path, ...] = ()  # files and folders beside those
     listable: tuple[Path, ...] = ()  # folders of which it may see what is in them: imports look there
     processes: int = 0  # that it may have started at once
-    gpu: bool = False  # whether NVIDIA's devices are let in
+    gpu: bool = False  # whether NVIDIA's devices are let in, where there are any
     threads: int = 512
     open_files: int = 1024  # of a process
     files: int = 2000  # in its folder, folders counted
@@ -68,6 +69,8 @@ def enclose(walls: Walls, folder: Path, landlock_abi: int | None = None) -> None
 
     ``landlock_abi`` forgoes what later versions of Landlock than this can do. Raises OSError.
     """
+    if not glob.glob(_GPU_DEVICES):
+        walls = replace(walls, gpu=False)
     abi = landlock.abi() if landlock_abi is None else min(landlock_abi, landlock.abi())
     _point_home_to(folder)
     _limit_sizes(walls)
@@ -114,7 +117,7 @@ def _ruleset(walls: Walls, folder: Path, abi: int) -> Ruleset:
     execute = Access.EXECUTE if walls.processes else Access(0)
     ruleset.allow(_SYSTEM, landlock.READ | execute)
     ruleset.allow(_python_paths(), landlock.READ | execute)
-    ruleset.allow(_loaded_modules(), Access.READ_FILE)
+    ruleset.allow(loaded_modules(), Access.READ_FILE)
     ruleset.allow(walls.readable, landlock.READ | execute)
     ruleset.allow(walls.listable, Access.READ_DIR)
     ruleset.allow([folder], landlock.WRITE | execute)
@@ -148,10 +151,16 @@ def _python_paths() -> Iterator[Path | str]:
         yield from filter(os.path.isabs, os.environ.get(name, "").split(":"))
 
 
-def _loaded_modules() -> Iterator[str]:
-    """Source files of what is imported, for tracebacks: each by itself, for keys may lie beside them."""
+@functools.cache
+def loaded_modules() -> tuple[str, ...]:
+    """Source files of what is imported, for tracebacks: each by itself, for keys may lie beside them.
+
+    Found once, by the fork server: its children would copy every page that they look at (8 ms).
+    """
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     installed = tuple(f"{prefix}/lib" for prefix in (sys.base_prefix, sys.prefix, "/usr"))
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and os.path.isabs(file) and not file.startswith(installed):
-            yield file
+    return tuple(
+        file
+        for file in files
+        if isinstance(file, str) and os.path.isabs(file) and not file.startswith(installed)
+    )
