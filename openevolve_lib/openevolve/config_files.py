@@ -19,6 +19,8 @@ from openevolve.secrets import secrets_in, without_credentials, without_secrets
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
+_MOST_VALUES = 100_000  # in a file
+
 # pydantic's own words for these speak of Python.
 _EXPECTED = {
     "missing": "a value",
@@ -110,7 +112,9 @@ def secrets_of(config: Config) -> set[str]:
 def _parse(text: str, source: str) -> Any:
     """YAML as values that JSON can hold, with ``${NAME}`` replaced. Raises UserError."""
     try:
-        return _plain(yaml.safe_load(text), source)
+        values = yaml.safe_load(text)
+        _bound(values)
+        return _plain(values, source)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -118,6 +122,18 @@ def _parse(text: str, source: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         found = " ".join(str(error).split())
     raise UserError(f"{source}: expected YAML, found: {found}")
+
+
+def _bound(value: Any) -> None:
+    """A few aliases of aliases stand for any number of values. Raises ValueError."""
+    pending, found = [value], 0
+    while pending:
+        item = pending.pop()
+        found += 1
+        if found > _MOST_VALUES:
+            raise ValueError(f"more than {_MOST_VALUES:,} values")
+        if isinstance(item, dict | list):
+            pending.extend(item.values() if isinstance(item, dict) else item)
 
 
 def _plain(value: Any, source: str, place: tuple[str, ...] = ()) -> Any:
