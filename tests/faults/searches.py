@@ -92,7 +92,8 @@ def run_search(
             "task.datasets": datasets, "task.size": SIZE, "task.epochs": 2, "task.batch_size": 32,
             "task.device": "cpu", "task.threads": 1, "task.bootstrap_replicates": 100,
             "llm.api_base": server.api_base, "llm.primary_model": "m", "llm.retry_delay": 0.01,
-            "log_level": "DEBUG", "checkpoint_interval": 1, "budget.evaluations": 3, "proposals_ahead": 0,
+            "fidelity": "full", "log_level": "DEBUG", "checkpoint_interval": 1,
+            "budget.evaluations": 3, "proposals_ahead": 0,
         }  # fmt: skip
         overrides = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
         none = {"OPENAI_API_KEY": "", "AZURE_OPENAI_API_KEY": "", "no_proxy": "127.0.0.1"}
