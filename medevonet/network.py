@@ -167,9 +167,21 @@ def load(path: Path) -> Callable[[], object]:
     )
 
 
+class Head(nn.Linear):
+    """An output layer that computes in float32 whatever the precision of the network before it.
+
+    Logits in bfloat16 have three digits: images would tie that the network tells apart, and an AUC counts
+    ties as half.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
 def swap(network: nn.Module, head: nn.Linear, outputs: int) -> nn.Linear:
-    """Put a new ``nn.Linear`` with ``outputs`` outputs in the place of ``head``, and return it."""
-    layer = nn.Linear(head.in_features, outputs, bias=head.bias is not None, device=head.weight.device)
+    """Put a new output layer with ``outputs`` outputs in the place of ``head``, and return it."""
+    layer = Head(head.in_features, outputs, bias=head.bias is not None, device=head.weight.device)
     for name, module in list(network.named_modules(remove_duplicate=False)):
         if module is head:
             parent, _, attribute = name.rpartition(".")

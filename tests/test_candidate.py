@@ -145,3 +145,16 @@ def test_what_a_program_leaves_behind_is_set_right(tmp_path: Path) -> None:
     assert torch.is_grad_enabled()
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_logits_tell_images_apart_that_bf16_would_not() -> None:
+    network = nn.Sequential(nn.Linear(1, 3))
+    head = swap(network, network[0], 1)  # type: ignore[arg-type]
+    nn.init.ones_(head.weight)
+    nn.init.constant_(head.bias, 100.0)  # beside which bf16 has no room for what follows
+    images = torch.linspace(0, 0.25, 9)[:, None]
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(images)
+    assert logits.dtype is torch.float32
+    assert len(logits.unique()) == 9
+    assert len(logits.bfloat16().unique()) == 1
