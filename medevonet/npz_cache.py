@@ -111,12 +111,25 @@ def _record(path: Path, cache: Path) -> Path:
 def open_array(path: Path) -> npt.NDArray[Any]:
     """Map an ``.npy`` file, read-only. Raises NpzError if it is not whole, or holds Python objects."""
     try:
+        _refuse_empty_items(path)
         array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, *_DAMAGED) as error:
         raise NpzError(f"expected a plain array, found none ({error})") from error
     if (size := path.stat().st_size) != array.offset + array.nbytes:
         raise NpzError(f"expected an array of {array.offset + array.nbytes} bytes, found {size} bytes")
     return array
+
+
+def _refuse_empty_items(path: Path) -> None:
+    """Raises ValueError for items of no bytes: NumPy divides by their size, which ends the process."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version not in readers:
+            raise ValueError(f"version {version} of the format, which plain arrays do not need")
+        _, _, dtype = readers[version](file)
+    if dtype.itemsize == 0:
+        raise ValueError(f"items of no bytes, {dtype}")
 
 
 def extract(source: Path, targets: Mapping[str, Path]) -> None:

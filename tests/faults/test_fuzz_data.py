@@ -80,6 +80,8 @@ HEADERS = st.builds(
     header=HEADERS | st.text(max_size=40),
     body=st.binary(max_size=64),
 )
+@example("val_labels", b"\x01\x00", "{'descr': '|V0', 'fortran_order': False, 'shape': (6,), }", b"")
+@example("val_labels", b"\x01\x00", "{'descr': '|S0', 'fortran_order': False, 'shape': (0,), }", b"")
 def test_any_header_of_an_array_is_read_or_refused(
     member: str, version: bytes, header: str, body: bytes, tmp_path: Path
 ) -> None:
