@@ -72,6 +72,8 @@ HEADERS = st.builds(
     st.sampled_from(TYPES), st.sampled_from(["False", "True", "3", "None"]), st.sampled_from(SHAPES),
 )  # fmt: skip
 
+EMPTY_ITEMS = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
+
 
 @shared_folder
 @given(
@@ -80,8 +82,8 @@ HEADERS = st.builds(
     header=HEADERS | st.text(max_size=40),
     body=st.binary(max_size=64),
 )
-@example("val_labels", b"\x01\x00", "{'descr': '|V0', 'fortran_order': False, 'shape': (6,), }", b"")
-@example("val_labels", b"\x01\x00", "{'descr': '|S0', 'fortran_order': False, 'shape': (0,), }", b"")
+@example(member="val_labels", version=b"\x01\x00", header=EMPTY_ITEMS.format("|V0", "(6,)"), body=b"")
+@example(member="val_labels", version=b"\x01\x00", header=EMPTY_ITEMS.format("|S0", "(0,)"), body=b"")
 def test_any_header_of_an_array_is_read_or_refused(
     member: str, version: bytes, header: str, body: bytes, tmp_path: Path
 ) -> None:
