@@ -121,7 +121,7 @@ def open_array(path: Path) -> npt.NDArray[Any]:
 
 
 def _refuse_empty_items(path: Path) -> None:
-    """Raises ValueError for items of no bytes: NumPy divides by their size, which ends the process."""
+    """Raises ValueError for items of no bytes: with a negative length NumPy divides by 0, and dies."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)

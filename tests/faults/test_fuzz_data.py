@@ -82,8 +82,8 @@ EMPTY_ITEMS = "{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}"
     header=HEADERS | st.text(max_size=40),
     body=st.binary(max_size=64),
 )
-@example(member="val_labels", version=b"\x01\x00", header=EMPTY_ITEMS.format("|V0", "(6,)"), body=b"")
-@example(member="val_labels", version=b"\x01\x00", header=EMPTY_ITEMS.format("|S0", "(0,)"), body=b"")
+@example(member="val_labels", version=b"\x01\x00", header=EMPTY_ITEMS.format("|V0", "(-1,)"), body=b"")
+@example(member="val_labels", version=b"\x01\x00", header=EMPTY_ITEMS.format("|S0", "(-1,)"), body=b"")
 def test_any_header_of_an_array_is_read_or_refused(
     member: str, version: bytes, header: str, body: bytes, tmp_path: Path
 ) -> None:
