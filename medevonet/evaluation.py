@@ -42,7 +42,7 @@ class CheapResult:
     """What the cheap rung found out."""
 
     network: Network
-    val_aucs: dict[str, float]  # by data set
+    val_aucs: dict[str, float]  # by data set, of those that it looks at
     cost: int  # images trained on
 
     def result(self) -> EvaluationResult:
@@ -181,6 +181,8 @@ class _Session:
         plan = plan_cheap_rung({dataset.name: dataset.count("train") for dataset in self.datasets}, self.task)
         val_aucs: dict[str, float] = {}
         for dataset in self.datasets:
+            if dataset.name not in (*plan.whole, *plan.brief):
+                continue
             seed = training_seed(self.task.seed, dataset.name)
             with self._candidate(dataset) as (candidate, network):
                 if not val_aucs:

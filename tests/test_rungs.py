@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +31,12 @@ def test_of_the_five_datasets_the_small_ones_are_trained_in_full() -> None:
     assert all(brief.epochs == 2 and brief.images > 10_000 for brief in plan.brief.values())
 
 
+def test_a_training_too_brief_to_rank_networks_is_left_out() -> None:
+    two = {name: FIVE[name] for name in ("breastmnist", "pneumoniamnist")}
+    plan = plan_cheap_rung(two, TaskConfig())
+    assert (plan.whole, plan.brief) == (("breastmnist",), {})
+
+
 @given(
     st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(1, 200_000), min_size=1, max_size=6),
     st.floats(0.01, 0.9),
@@ -40,14 +45,16 @@ def test_of_the_five_datasets_the_small_ones_are_trained_in_full() -> None:
 def test_the_cheap_rung_keeps_to_its_share(counts: dict[str, int], share: float, epochs: int) -> None:
     task = TaskConfig(rung_share=share, epochs=epochs)
     plan = plan_cheap_rung(counts, task)
-    assert sorted([*plan.whole, *plan.brief]) == sorted(counts)
+    looked_at = [*plan.whole, *plan.brief]
+    assert looked_at
+    assert len(set(looked_at)) == len(looked_at)
     assert all(1 <= brief.images <= counts[name] for name, brief in plan.brief.items())
     assert all(1 <= brief.epochs <= epochs for brief in plan.brief.values())
     cost = sum(counts[name] * epochs for name in plan.whole) + sum(b.cost for b in plan.brief.values())
-    least = 8 * task.batch_size  # what a data set can be judged by, however small the share
-    assert cost <= max(share * full_cost(counts, task), len(plan.brief) * least)
-    smallest_brief = min((counts[name] for name in plan.brief), default=np.inf)
-    assert all(counts[name] <= smallest_brief for name in plan.whole)
+    least = 50 * task.batch_size  # what one data set is judged by, however small the share
+    assert cost <= max(share * full_cost(counts, task), least)
+    largest_whole = max((counts[name] for name in plan.whole), default=0)
+    assert all(largest_whole <= count for name, count in counts.items() if name not in plan.whole)
 
 
 def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:
@@ -57,7 +64,7 @@ def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:
 
 def test_a_promoted_program_gets_the_score_of_a_full_evaluation(tiny: TinyTask) -> None:
     settings: dict[str, Any] = {"epochs": 12, "batch_size": 8, "max_lr": 0.001}
-    cheap, full = in_rungs(tiny, programs.SOUND, rung_share=0.9, **settings)
+    cheap, full = in_rungs(tiny, programs.SOUND, rung_share=0.95, **settings)
     whole = tiny.evaluate(programs.SOUND, **settings)
     assert isinstance(cheap, CheapResult)
     assert isinstance(full, Evaluation)
@@ -77,7 +84,7 @@ def test_the_cheap_result_places_a_program_in_its_cell(tiny: TinyTask) -> None:
     expected = tiny.sound.result().metrics
     for name in ("params", "efficiency", "param_count", "multiply_adds"):
         assert cheap.metrics[name] == expected[name]
-    assert set(expected) - set(cheap.metrics) == {"mean_val_auc_se"}
+    assert set(expected) - set(cheap.metrics) == {"mean_val_auc_se", "four_val_auc", "labels_val_auc"}
     assert "test" not in str(cheap.artifacts)
 
 
