@@ -43,6 +43,9 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
     """Serve one referee. ``argument`` is what ``medevonet.candidate_process.candidate_argument`` returns."""
     try:
         device = find_device(argument["device"])
+    except torch.OutOfMemoryError as error:  # of a card that others have filled
+        send(channel, {"failure": "out_of_memory", "message": str(error)[:_MESSAGE_CHARACTERS]})
+        return
     except (RuntimeError, AssertionError) as error:  # PyTorch asserts that it was built with CUDA
         send(channel, {"device_error": str(error)})
         return
@@ -88,6 +91,8 @@ def settle(device: torch.device, threads: int) -> None:
     torch.set_grad_enabled(True)
     torch.autograd.set_detect_anomaly(False)
     torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False  # the algorithm must not depend on what else the card is doing
     # On a GPU several common layers have no deterministic backward pass.
     torch.set_deterministic_debug_mode("warn" if device.type == "cpu" else "default")
     # Fused attention in evaluation mode alone: it hides its products from counting.

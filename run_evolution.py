@@ -38,6 +38,8 @@ from run_utils import (
     evaluation_environment,
     find_run,
     load_settings,
+    private_paths,
+    settled,
     write_run_info,
 )
 
@@ -77,7 +79,11 @@ def _main(options: argparse.Namespace) -> int:
         check_report = preflight(plan.config, plan.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
-    isolation = establish(plan.config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
+    isolation = establish(
+        plan.config.evaluator.isolation,
+        allow_unsafe=options.allow_unsafe,
+        private=private_paths(plan.task),
+    )
     provider, proposer = choose_proposer(plan.config)
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     run = plan.resumed or create_run()
@@ -105,11 +111,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
         overrides.append(f"max_iterations={options.iterations}")
     resumed = find_run(options.resume) if options.resume else None
     config = load_settings(resumed / "run_info.json" if resumed else options.config, overrides)
-    task = check(TaskConfig, config.task, "task")
-    if task.threads is None:
-        threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
-        task = task.model_copy(update={"threads": threads})
-    return Plan(config, task, resumed)
+    threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
+    return Plan(config, settled(check(TaskConfig, config.task, "task"), threads), resumed)
 
 
 def _preset(options: argparse.Namespace) -> tuple[str, ...]:
@@ -124,8 +127,10 @@ def choose_proposer(config: Config) -> tuple[str, Proposer]:
         from openevolve.proposers.offline import OfflineProposer
 
         return "offline, no language model", OfflineProposer(config)
+    from openevolve.llm.settings import check_budget
     from openevolve.proposers.llm import LLMProposer
 
+    check_budget(config)
     provider, model = choose_provider(config.llm, os.environ)
     return provider, LLMProposer(model, config)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import Field, model_validator
 
 from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
+from medevonet import npz_cache
 from openevolve.config import Config, Positive, Section
 from openevolve.config_files import apply_overrides, check, load_config
 from openevolve.errors import UserError
@@ -73,6 +74,32 @@ class TaskConfig(Section):
         return self
 
 
+def settled(task: TaskConfig, threads: int | None = None) -> TaskConfig:
+    """The task with absolute paths, since evaluations run in other folders, and a number of threads."""
+    datasets = [
+        entry if isinstance(entry, str) else entry.model_copy(update={"path": _absolute(entry.path)})
+        for entry in task.datasets
+    ]
+    root = task.data_root and _absolute(task.data_root)
+    changes = {"datasets": datasets, "data_root": root, "threads": task.threads or threads}
+    return task.model_copy(update=changes)
+
+
+def data_folder(task: TaskConfig) -> Path:
+    """Where MedMNIST's files are: ``task.data_root``, else ``$MEDMNIST_ROOT``, else ``~/.medmnist``."""
+    return _absolute(task.data_root or Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist"))
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def private_paths(task: TaskConfig) -> list[Path]:
+    """What no program may read: keys, runs, and files and caches that hold held-out labels."""
+    own = [entry.path for entry in task.datasets if isinstance(entry, DatasetConfig)]
+    return [Path(".env"), PROJECT / ".env", RUNS, npz_cache.default_folder(), data_folder(task), *own]
+
+
 def task_from_environment() -> TaskConfig:
     """The task of the run that started this evaluation, or the defaults."""
     text = os.environ.get(TASK_VARIABLE)
@@ -98,6 +125,8 @@ def evaluation_environment(task: TaskConfig, run: Path, level: Level = "strict")
         TASK_VARIABLE: task.model_dump_json(),
         ISOLATION_VARIABLE: level,
         ARTIFACTS_VARIABLE: str((run / "artifacts").resolve()),
+        "MEDMNIST_ROOT": str(data_folder(task)),
+        npz_cache.FOLDER_VARIABLE: str(npz_cache.default_folder().absolute()),
     }
 
 

@@ -25,6 +25,8 @@ from run_utils import (
     artifacts_folder,
     isolation_from_environment,
     load_settings,
+    private_paths,
+    settled,
     task_from_environment,
 )
 
@@ -105,9 +107,11 @@ def _main(options: argparse.Namespace) -> int:
     if options.seed is not None:
         overrides.append(f"task.seed={options.seed}")
     config = load_settings(options.config, overrides)
-    task = check(TaskConfig, config.task, "task")
+    task = settled(check(TaskConfig, config.task, "task"))
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
-    isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
+    isolation = establish(
+        config.evaluator.isolation, allow_unsafe=options.allow_unsafe, private=private_paths(task)
+    )
     if isolation.level != "strict":
         print(f"isolation: {isolation.line}", file=sys.stderr, flush=True)
     start = time.monotonic()

@@ -40,9 +40,12 @@ class NpzError(Exception):
     """A file that is no intact ``.npz`` of plain arrays; the message says what is wrong with it."""
 
 
+FOLDER_VARIABLE = "MEDEVONET_CACHE"
+
+
 def default_folder() -> Path:
     """``$MEDEVONET_CACHE``, else ``medevonet`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if folder := os.environ.get("MEDEVONET_CACHE"):
+    if folder := os.environ.get(FOLDER_VARIABLE):
         return Path(folder).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "medevonet"
 

@@ -3,7 +3,8 @@
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,12 @@ from openevolve.display import duration
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import ForkServer, Isolation, Level, establish
+from openevolve.llm.settings import check_budget
 from openevolve.program import Context, Elite, Program
 from openevolve.prompts import build_prompt
 from openevolve.run import read_program
 from openevolve.selection import random_source
-from run_utils import TaskConfig
+from run_utils import TaskConfig, private_paths
 
 _TRIAL_BATCHES = 3
 _CHARACTERS_PER_TOKEN = 4
@@ -54,7 +56,7 @@ def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: 
     """Look at everything that a run depends on; what would stop it is part of the report."""
     problems: list[str] = []
     lines = [_provider(config, problems), *_data(task, problems), *_limits(config)]
-    isolation = _isolation(config.evaluator.isolation, allow_unsafe, problems)
+    isolation = _isolation(config.evaluator.isolation, allow_unsafe, private_paths(task), problems)
     config = with_isolation(config, isolation.level)
     lines.append(f"isolation: {isolation.line}")
     lines += _estimate(config, task, program, problems)
@@ -72,6 +74,7 @@ def _provider(config: Config, problems: list[str]) -> str:
     if config.proposer == "offline":
         return "proposals: offline, no language model"
     try:
+        check_budget(config)
         provider, _ = choose_provider(config.llm, os.environ)
     except UserError as error:
         problems.append(str(error))
@@ -81,13 +84,13 @@ def _provider(config: Config, problems: list[str]) -> str:
     return f"proposals: {provider} at {where}: {models}"
 
 
-def _isolation(level: Level, allow_unsafe: bool, problems: list[str]) -> Isolation:
+def _isolation(level: Level, allow_unsafe: bool, private: Sequence[Path], problems: list[str]) -> Isolation:
     """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
     try:
-        return establish(level, allow_unsafe=allow_unsafe)
+        return establish(level, allow_unsafe=allow_unsafe, private=private)
     except UserError as error:
         problems.append(str(error))
-        return Isolation("process", f"{level} was asked for, and this machine cannot give it")
+        return Isolation("process", f"{level} was asked for, and cannot be had here")
 
 
 def _data(task: TaskConfig, problems: list[str]) -> list[str]:
@@ -123,7 +126,7 @@ def _counts(entry: str | DatasetConfig, source: Source) -> Mapping[str, int]:
     try:
         with np.load(source.path) as file:
             return {split: len(file[f"{split}_labels"]) for split in COUNTS}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{source.path}: expected a MedMNIST file, found: {error}. {source.remedy}") from None
 
 
@@ -169,6 +172,11 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
         )
         for name, count in counts.items()
     )
+    if seconds > config.evaluator.timeout:
+        problems.append(
+            f"evaluator.timeout: expected at least the {duration(seconds)} that the seed takes here, found "
+            f"{duration(config.evaluator.timeout)}; raise it, or choose a smaller task.size, or fewer sets"
+        )
     whole = seconds * (config.max_iterations + 1) / config.evaluator.parallel_evaluations
     return [
         f"device: {rates.device}, {task.threads} threads for a program, {rates.precision}; the seed program "

@@ -15,6 +15,7 @@ import pytest
 
 from openevolve.journal import Event, read_journal
 from tests.llm_server import Behaviour, Reply, ReplyServer, Status
+from tests.tiny_task import write_datasets
 
 PROJECT = Path(__file__).resolve().parent.parent
 SMALL = ("--set", "task.datasets=[demo-breastmnist, demo-dermamnist]", "--set", "task.epochs=1")
@@ -256,3 +257,42 @@ def test_bad_input_gets_one_clear_error(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_users_own_file_may_be_named_from_the_folder_of_the_run(tmp_path: Path, cache: Path) -> None:
+    write_datasets(tmp_path)
+    own = "task.datasets=[{name: mine, path: two.npz, label_kind: binary}]"
+    options = ("--set", own, "--set", "task.size=16", "--set", "task.epochs=1", "--set", "task.device=cpu")
+    done = run(tmp_path, cache, "--offline", "--iterations", "1", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert values(done.stdout)["status"] == "completed"
+    assert [path.name for path in cache.iterdir() if path.name == "lock"]  # MEDEVONET_CACHE was used
+
+
+def test_a_budget_in_dollars_needs_prices(tmp_path: Path, cache: Path) -> None:
+    options = ("--set", "llm.primary_model=my-deployment", "--set", "budget.dollars=5", *SMALL)
+    done = run(tmp_path, cache, *options, keys={"OPENAI_API_KEY": "some-key"})
+    assert done.returncode == 2
+    assert (
+        "budget.dollars: expected a price for every model in llm.prices, found none for my-dep" in done.stderr
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_time_limit_that_the_seed_cannot_meet_is_a_problem_before_the_run(
+    tmp_path: Path, cache: Path
+) -> None:
+    options = ("--demo", "--check", "--set", "task.epochs=100000", "--set", "evaluator.timeout=60")
+    done = run(tmp_path, cache, *options)
+    assert done.returncode == 2
+    assert "problem: evaluator.timeout: expected at least the" in done.stdout
+
+
+def test_a_seed_that_failed_is_tried_again_on_resume(tmp_path: Path, cache: Path) -> None:
+    options = ("--iterations", "1", *SMALL)
+    failed = run(tmp_path, cache, "--demo", *options, "--set", "evaluator.timeout=0.1")
+    assert failed.returncode == 2
+    assert "expected an initial program with a score, found timeout" in failed.stderr
+    resumed = run(tmp_path, cache, "--resume", "--set", "evaluator.timeout=120")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert values(resumed.stdout)["status"] == "completed"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dataloader import DatasetConfig
 from openevolve.errors import UserError
 from run_utils import (
     ARTIFACTS_VARIABLE,
@@ -17,7 +18,9 @@ from run_utils import (
     evaluation_environment,
     find_run,
     point_latest,
+    private_paths,
     read_run_info,
+    settled,
     task_from_environment,
     write_run_info,
 )
@@ -109,3 +112,17 @@ def test_evaluations_are_told_the_task_and_where_artifacts_go(
     monkeypatch.delenv(ARTIFACTS_VARIABLE)
     assert task_from_environment() == TaskConfig()
     assert json.loads(TaskConfig().model_dump_json())["size"] == 224
+
+
+def test_paths_of_the_users_own_files_do_not_depend_on_the_folder_of_an_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDMNIST_ROOT", "data")
+    own = {"name": "mine", "path": "data/mine.npz", "label_kind": "binary"}
+    task = settled(TaskConfig.model_validate({"datasets": [own, "breastmnist"]}), threads=3)
+    assert isinstance(task.datasets[0], DatasetConfig)
+    assert task.datasets[0].path == tmp_path / "data/mine.npz"
+    assert (task.datasets[1], task.threads, task.data_root) == ("breastmnist", 3, None)
+    assert evaluation_environment(task, tmp_path)["MEDMNIST_ROOT"] == str(tmp_path / "data")
+    assert {tmp_path / "data", tmp_path / "data/mine.npz"} <= set(private_paths(task))

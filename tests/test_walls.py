@@ -14,8 +14,8 @@ from openevolve.isolation import ForkServer, Request, Walls, establish, landlock
 from openevolve.isolation.landlock import Access, known_access
 from openevolve.isolation.level import environment_of, try_walls
 from openevolve.isolation.seccomp import Rule
-from openevolve.isolation.walls import enclose
-from openevolve.isolation.watch import count_files
+from openevolve.isolation.walls import enclose, open_to_all
+from openevolve.isolation.watch import folder_usage
 
 
 def in_a_child(action: Callable[[], object]) -> object:
@@ -171,5 +171,17 @@ def test_files_are_counted_up_to_the_limit_and_links_are_not_followed(tmp_path: 
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").write_text("x")
     (tmp_path / "link").symlink_to("/usr")
-    assert count_files(tmp_path, 100) == 3
-    assert count_files(tmp_path, 1) == 2
+    count, size = folder_usage(tmp_path, 100)
+    assert count == 3
+    assert 0 <= size < 1 << 20
+    (tmp_path / "large").write_bytes(bytes(3 << 20))
+    assert folder_usage(tmp_path, 100)[1] >= 3 << 20
+    assert folder_usage(tmp_path, 1)[0] == 2
+
+
+def test_what_must_stay_private_may_not_lie_among_the_libraries(tmp_path: Path) -> None:
+    place = next(folder for folder in open_to_all() if folder.is_dir())
+    with pytest.raises(UserError, match=rf"expected {place}/app/\.env out of reach .* --allow-unsafe"):
+        establish("strict", private=[tmp_path, place / "app" / ".env"])
+    assert establish("strict", private=[place / ".env"], allow_unsafe=True).level == "strict"
+    assert establish("strict", private=[tmp_path / ".env"]).level == "strict"

@@ -54,8 +54,10 @@ def build_proposer(config: Config) -> Proposer:
 
         return OfflineProposer(config)
     from openevolve.llm import build_language_model
+    from openevolve.llm.settings import check_budget
     from openevolve.proposers.llm import LLMProposer
 
+    check_budget(config)
     return LLMProposer(build_language_model(config.llm, os.environ), config)
 
 

@@ -78,7 +78,7 @@ class Controller:
         self.fidelity = build_fidelity(config, self.database, self.history)
         self.stopping = Stopping(config)
         self.running: dict[int, asyncio.Task[None]] = {}
-        self.evaluating: set[int] = set()
+        self.evaluating: dict[int, None] = {}  # in order of asking for a slot
         self.committed = 0
         self._waiting: deque[int] = deque()
         self._start, self._start_offset = time.monotonic(), self.history.elapsed
@@ -107,8 +107,9 @@ class Controller:
     def stop(self, reason: str) -> None:
         """Begin nothing new and finish the evaluations that are running; proposals wait for a resume."""
         self.stopping.stop(reason)
+        holding_slots = list(self.evaluating)[: self.executor.slots]  # slots are given in order of asking
         for iteration, task in self.running.items():
-            if iteration not in self.evaluating:
+            if iteration not in holding_slots:
                 task.cancel()
 
     def abort(self, reason: str) -> None:
@@ -124,6 +125,10 @@ class Controller:
     def _open(self) -> None:
         self._start = time.monotonic()
         self._record("run_started", initial_code=self.initial_code, settings=public_settings(self.config))
+        if 0 in self.history.outcomes and not self.history.outcomes[0].evaluated:
+            del self.history.outcomes[
+                0
+            ]  # without it there is nothing to continue: perhaps limits were raised
         known = max(self.history.programs, default=-1) + 1
         iterations = range(max(known, self.config.max_iterations + 1))
         if self.config.deterministic:
@@ -197,14 +202,14 @@ class Controller:
 
     async def _evaluate(self, program: Program, knowledge: Knowledge | None) -> None:
         self._record("evaluation_started", iteration=program.iteration, program_id=program.id)
-        self.evaluating.add(program.iteration)
+        self.evaluating[program.iteration] = None
 
         def record(decision: Decision) -> None:
             self._record("judged", iteration=program.iteration, decision=decision.to_json())
 
         decide = self.fidelity.decider(program, knowledge, record)
         outcome = await self.executor.evaluate(program, decide)
-        self.evaluating.discard(program.iteration)
+        del self.evaluating[program.iteration]
         if outcome.evaluated:
             try:
                 self.database.check(Elite(program, outcome.metrics))

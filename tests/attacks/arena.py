@@ -117,10 +117,11 @@ class Arena:
         """
         code = programs.sound(f"{self.places()}\n{dedent(before)}", init, forward)
         before_it = self._snapshot()
+        honest = self.honest  # before the attack: the first of all must have something to compare with
         ended = self.evaluate(code, seconds=seconds, memory_mb=memory_mb)
         assert self._snapshot() == before_it
         assert self._left_over() == []
-        assert self.evaluate(programs.SOUND) == self.honest
+        assert self.evaluate(programs.SOUND) == honest
         return ended
 
     def without_walls(self, before: str) -> Ended:

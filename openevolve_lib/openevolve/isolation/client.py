@@ -41,8 +41,10 @@ def clean_environment(extra: Iterable[str] = ()) -> dict[str, str]:
     """The environment of children: a short list of this process's variables, and ``extra`` names."""
     kept = {name: os.environ[name] for name in (*_PASSED_ON, *extra) if name in os.environ}
     # A fixed hash seed: set order must not differ between two runs with the same seed.
-    # Threads that wait asleep: spinning ones, on cores that others use too, made training four times slower.
-    threads = {"OMP_WAIT_POLICY": "PASSIVE"}
+    # Threads that wait spin for some microseconds, then sleep. For two threads training at 28 px on two cores
+    # that is a fifth faster than to sleep at once, and ten times as fast as OpenMP's long spinning where two
+    # other processes are busy.
+    threads = {"GOMP_SPINCOUNT": "10000"}
     return kept | _ALLOCATOR | threads | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 

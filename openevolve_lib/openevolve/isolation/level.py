@@ -4,13 +4,14 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from openevolve.errors import UserError
 from openevolve.isolation import landlock
 from openevolve.isolation.client import ForkServer, Request, clean_environment
 from openevolve.isolation.scratch import scratch_folder
-from openevolve.isolation.walls import Walls
+from openevolve.isolation.walls import Walls, open_to_all
 
 Level = Literal["strict", "process", "none"]
 
@@ -27,11 +28,14 @@ class Isolation:
     line: str
 
 
-def establish(level: Level, *, allow_unsafe: bool = False, processes: bool = False) -> Isolation:
+def establish(
+    level: Level, *, allow_unsafe: bool = False, processes: bool = False, private: Iterable[Path] = ()
+) -> Isolation:
     """The isolation of a run; ``processes``: whether code within the walls starts some itself.
 
     Raises:
-        UserError: strict was asked for, this machine cannot give it, and ``allow_unsafe`` was not said.
+        UserError: strict was asked for, this machine cannot give it or one of the ``private`` paths lies
+            where all code may read, and ``allow_unsafe`` was not said.
     """
     if level == "none":
         return Isolation(
@@ -41,6 +45,12 @@ def establish(level: Level, *, allow_unsafe: bool = False, processes: bool = Fal
         return Isolation(level, f"process: {_PROCESS}, no keys; {_NO_WALLS}")
     abi = landlock.abi()
     missing = _missing(abi, processes)
+    if not missing and (exposed := _exposed(private)) and not allow_unsafe:
+        raise UserError(
+            f"evaluator.isolation: expected {exposed[0]} out of reach of programs, found it below "
+            f"{exposed[1]}, which every program may read for its libraries. Move it elsewhere (the project, "
+            "the data, MEDEVONET_CACHE), or let programs read it with --allow-unsafe."
+        )
     if not missing:
         return Isolation(level, _strict_line(abi, processes))
     if not allow_unsafe:
@@ -56,6 +66,13 @@ def environment_of(level: Level, extra: Iterable[str] = ()) -> dict[str, str]:
     """What the children of a fork server get: a short list of variables, or all of them at level none."""
     everything = os.environ if level == "none" else {}
     return {**everything, **clean_environment(extra)}
+
+
+def _exposed(private: Iterable[Path]) -> tuple[Path, Path] | None:
+    """The first private path that lies where all code may read, and below what."""
+    places = open_to_all()
+    pairs = ((path, place) for path in private for place in places if path.resolve().is_relative_to(place))
+    return next(pairs, None)
 
 
 def _strict_line(abi: int, processes: bool) -> str:

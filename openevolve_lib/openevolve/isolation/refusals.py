@@ -7,6 +7,7 @@ from openevolve.isolation.seccomp import Rule
 
 _ALWAYS = (
     "network", "other processes", "unbounded and shared memory", "file attributes",
+    "files of others, and unseen writes",
     "file systems and namespaces", "the kernel",
 )  # fmt: skip
 

@@ -34,6 +34,10 @@ _TABLE = {
         semtimedop 220 192, msgget 68 186, msgsnd 69 189, msgrcv 70 188, msgctl 71 187, mq_open 240 180,
         mq_unlink 241 181, memfd_secret 447 447
     """,
+    "files of others, and unseen writes": """
+        inotify_init 253 -, inotify_init1 294 26, inotify_add_watch 254 27, inotify_rm_watch 255 28,
+        io_setup 206 0, io_submit 209 2, io_getevents 208 4, io_cancel 210 3, io_destroy 207 1
+    """,
     "file attributes": """
         chmod 90 -, fchmod 91 52, fchmodat 268 53, fchmodat2 452 452, chown 92 -, fchown 93 55, lchown 94 -,
         fchownat 260 54, utime 132 -, utimes 235 -, futimesat 261 -, utimensat 280 88, setxattr 188 5,

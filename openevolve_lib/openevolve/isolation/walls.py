@@ -80,6 +80,11 @@ def enclose(walls: Walls, folder: Path, landlock_abi: int | None = None) -> None
     seccomp.install(refusals(os.getpid(), processes=walls.processes > 0, gpu=walls.gpu, landlock_abi=abi))
 
 
+def open_to_all() -> list[Path]:
+    """Folders and files that code within any walls may read."""
+    return [Path(path).resolve() for path in (*_SYSTEM, *_python_paths()) if os.path.exists(path)]
+
+
 def _point_home_to(folder: Path) -> None:
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "TORCH_HOME", "CUDA_CACHE_PATH"):
         os.environ[name] = str(folder)

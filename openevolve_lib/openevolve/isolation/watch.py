@@ -33,11 +33,12 @@ class Limits:
         return None if self.walls is None else self._excess_within_walls(self.walls, family)
 
     def _excess_within_walls(self, walls: Walls, family: Sequence[int]) -> Excess | None:
+        files, size = folder_usage(self.folder, walls.files)
         taken = (
             ("processes started", walls.processes, len(family) - 1),
             ("threads", walls.threads, sum(map(threads, family))),
-            ("MB written", walls.written_mb, sum(map(written_bytes, family)) >> 20),
-            ("files in its folder", walls.files, count_files(self.folder, walls.files)),
+            ("MB written", walls.written_mb, max(size, sum(map(written_bytes, family))) >> 20),
+            ("files in its folder", walls.files, files),
         )
         for what, limit, found in taken:
             if found > limit:
@@ -81,9 +82,12 @@ def written_bytes(pid: int) -> int:
     return max(int(fields.get("wchar", 0)), int(fields.get("write_bytes", 0)))
 
 
-def count_files(folder: Path, limit: int) -> int:
-    """Files and folders below ``folder``; no more are counted than one above ``limit``."""
-    count = 0
+def folder_usage(folder: Path, limit: int) -> tuple[int, int]:
+    """Files and folders below ``folder``, and their bytes on the disk (or in memory, where that is a tmpfs).
+
+    No more are counted than one above ``limit``.
+    """
+    count = size = 0
     unread = [str(folder)]
     for path in unread:
         try:
@@ -91,14 +95,15 @@ def count_files(folder: Path, limit: int) -> int:
                 for entry in entries:
                     count += 1
                     if count > limit:
-                        return count
+                        return count, size
+                    size += 512 * entry.stat(follow_symlinks=False).st_blocks
                     if entry.is_dir(follow_symlinks=False):
                         unread.append(entry.path)
         except FileNotFoundError:
             pass  # removed since it was listed
         except OSError:  # a name too long, for one: nested deeper than any path reaches
-            return limit + 1
-    return count
+            return limit + 1, size
+    return count, size
 
 
 def _fields(path: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from openevolve.config import LLMConfig, ModelConfig
+from openevolve.config import Config, LLMConfig, ModelConfig
 from openevolve.errors import UserError
 from openevolve.secrets import without_credentials
 
@@ -20,6 +20,17 @@ def named_models(config: LLMConfig) -> list[ModelConfig]:
             "llm: expected at least one language model, found none; set llm.primary_model or llm.models"
         )
     return models
+
+
+def check_budget(config: Config) -> None:
+    """Raises UserError for a limit in dollars that could not be kept, since a model's price is not known."""
+    models = [*named_models(config.llm), *config.llm.evaluator_models]
+    unknown = sorted({model.name for model in models} - config.llm.prices.keys())
+    if config.budget.dollars is not None and unknown:
+        raise UserError(
+            f"budget.dollars: expected a price for every model in llm.prices, found none for "
+            f"{', '.join(unknown)}; add it (dollars for a million tokens), or set budget.tokens instead"
+        )
 
 
 def checked_address(address: str | None, setting: str) -> str:
