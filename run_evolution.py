@@ -51,7 +51,6 @@ DEMO_RUN_OVERRIDES = (
     "deterministic=true",
     "proposals_ahead=2",  # so that no slot waits for the commit of a slower neighbour
     "max_iterations=24",
-    "fidelity=full",
     "database.num_islands=1",
     "evaluator.parallel_evaluations=2",
     "evaluator.timeout=120",
