@@ -8,7 +8,9 @@ one answer to each command, and ends when the referee closes it:
     (none: sent first)                     device, torch, bf16 (whether it is native); or device_error
     load     outputs, precision            params, multiply_adds, head, memory_format
     fit_one_batch  seed, steps             first_loss, last_loss
-    start    seed[, images, epochs]        nothing; of all training images for all epochs, or of fewer
+    accepts  size                          accepted: whether the network also runs on images of that size
+    start    seed[, images, epochs,        nothing; of all training images for all epochs, or of fewer, or
+             shrink]                       of smaller ones
     epoch                                  train_loss, micro_batch, validation probabilities (N, outputs)
     keep, restore                          nothing
     predict  split[, samples, batch_size]  probabilities (N, outputs), of all images or those samples
@@ -32,7 +34,7 @@ from torch import Tensor
 from medevonet.channel import receive, send
 from medevonet.faults import ProgramError, blame
 from medevonet.network import Program
-from medevonet.training import Precision, Recipe, Training
+from medevonet.training import Precision, Recipe, Training, shrunken
 
 _MESSAGE_CHARACTERS = 4000
 
@@ -112,6 +114,7 @@ class Session:
         handlers: dict[str, Callable[..., Answer]] = {
             "load": self.load,
             "fit_one_batch": self.fit_one_batch,
+            "accepts": self.accepts,
             "start": self.start,
             "epoch": self.epoch,
             "keep": self.keep,
@@ -144,7 +147,13 @@ class Session:
             raise ProgramError("diverged", f"expected finite losses on one batch, found {losses[-1]}")
         return {"first_loss": losses[0], "last_loss": losses[-1]}, None
 
-    def start(self, seed: int, images: int | None = None, epochs: int | None = None) -> Answer:
+    def accepts(self, size: int) -> Answer:
+        """Whether the network also runs on images of another size."""
+        return {"accepted": self.program.accepts(size)}, None
+
+    def start(
+        self, seed: int, images: int | None = None, epochs: int | None = None, shrink: int = 1
+    ) -> Answer:
         """Make a fresh network; ``images`` are the first of the data set in a random order."""
         dataset = self.argument["dataset"]
         self.images = {split: self._map(path) for split, path in dataset["images"].items()}
@@ -153,6 +162,9 @@ class Session:
             chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(seed))[:images]
             chosen = chosen.to(self.device)
             train_images, train_labels = train_images[chosen], train_labels[chosen]
+        if shrink > 1:
+            train_images = shrunken(train_images, shrink)
+            self.images["val"] = shrunken(self.images["val"], shrink)
         with blame("the network"):
             self.training = Training(
                 self.program.network(dataset["outputs"], seed),

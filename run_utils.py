@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
 from medevonet import npz_cache
@@ -36,6 +37,7 @@ DEMO_OVERRIDES = (
     "task.device=cpu",
     "task.threads=1",
     "task.bootstrap_replicates=200",
+    "fidelity=full",  # a training of seconds has no cheap part that tells anything
 )
 
 
@@ -54,8 +56,10 @@ class TaskConfig(Section):
     # Trainings of a data set, each with a seed of its own; 1 where none is said. BreastMNIST's validation
     # split has 78 images: three trainings where one would be half a lottery.
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={"breastmnist": 3})
-    rung_share: Annotated[float, Field(gt=0, lt=1)] = 0.1  # of the full cost, for the cheap rung
-    rung_epochs: Annotated[int, Field(ge=1)] = 2  # of its brief trainings
+    # Of a ladder (medevonet/rungs.py): what a program may have cost on each rung, of the full cost.
+    rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.3], min_length=1)
+    rung_epochs: Annotated[int, Field(ge=1)] = 2  # of the first rung's brief trainings
+    rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be shrunk to
     device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the device has it natively
     threads: Annotated[int, Field(ge=1)] | None = None  # CPU threads of one candidate; None: cores / slots
@@ -64,6 +68,13 @@ class TaskConfig(Section):
     def repeats(self, dataset: str) -> int:
         """How many times a data set is trained on."""
         return self.seeds.get(dataset, 1)
+
+    @field_validator("rung_shares")
+    @classmethod
+    def _rungs_lead_up(cls, shares: list[float]) -> list[float]:
+        if any(later <= earlier for earlier, later in pairwise(shares)):
+            raise ValueError(f"expected shares that grow from rung to rung, found {shares}")
+        return shares
 
     @model_validator(mode="after")
     def _seeds_are_of_datasets(self) -> "TaskConfig":

@@ -68,10 +68,10 @@ def train_and_evaluate(
 
 
 def train_and_evaluate_in_rungs(program_path: str | Path) -> Iterator[EvaluationResult]:
-    """As ``train_and_evaluate``, after the result of a cheap rung (medevonet/rungs.py).
+    """As ``train_and_evaluate``, after the results of the rungs below (medevonet/rungs.py).
 
-    Both have the same metrics, but the cheap one has no standard error. Closing the iterator ends the
-    evaluation; what the cheap rung trained in full is not trained again.
+    All have the same metrics, but those below have no standard error. Closing the iterator ends the
+    evaluation; a training of the full evaluation that a rung has done is not done again.
     """
     rungs = evaluate_in_rungs(
         Path(program_path), task_from_environment(), artifacts_folder(), level=isolation_from_environment()

@@ -1,10 +1,10 @@
-"""What the cheap rung says of the full score, and what a ladder saves: measured on real data.
+"""What the rungs say of the full score, and what a ladder saves: measured on real data.
 
-At least 60 distinct programs (recorded replies and offline mutations) are each evaluated on the cheap
-rung, then in full, then in full with another seed, on BreastMNIST and PneumoniaMNIST at 28 px
-(MEDMNIST_ROOT). Printed are Kendall's tau, Spearman's rho and the recall of the top fifth, of the rung
+At least 60 distinct programs (recorded replies and offline mutations) are each evaluated on the rungs of
+the ladder, then in full, then in full with another seed, on BreastMNIST and PneumoniaMNIST at 28 px
+(MEDMNIST_ROOT). Printed are Kendall's tau, Spearman's rho and the recall of the top fifth, of each rung
 against the full score and of the full score against its own repeat (the ceiling that noise leaves), the
-cost of the rung, and replays: the programs in random orders, through the promotion rule.
+cost of the rungs, and replays: the programs in random orders, through the promotion rule.
 
     python benchmarks/fidelity.py RECORDS.jsonl [--replies FOLDER] [--programs 60] [--workers 2]
 
@@ -45,8 +45,9 @@ def main() -> None:
     start = time.monotonic()
     for record in measure(programs, task, options.records, options.workers):
         scores = "  ".join(f"{full.score:.4f} ± {full.standard_error:.4f}" for full in record.full)
-        cheap = f"{record.metrics['mean_val_auc']:.4f}" if record.metrics else record.failure
-        print(f"{time.monotonic() - start:7.0f} s  {record.name:14}  {cheap}  {scores}", flush=True)
+        rungs = "  ".join(f"{rung['mean_val_auc']:.4f}" for rung in record.rungs)
+        found = record.failure or f"{rungs}  {scores}"
+        print(f"{time.monotonic() - start:7.0f} s  {record.name:14}  {found}", flush=True)
     print(f"{hardware()}; load {load()}; Python {platform.python_version()}, PyTorch {torch.__version__}")
     print(f"task: {task.datasets}, {task.size} px, {task.epochs} epochs, seeds {task.seeds}")
     config = load_config(PROJECT / "config.yaml")

@@ -118,11 +118,19 @@ class Candidate:
         facts, _ = self._ask("fit_one_batch", situation, seed=seed, steps=steps)
         return self._loss(facts, "first_loss"), self._loss(facts, "last_loss")
 
-    def start(self, seed: int, images: int | None = None, epochs: int | None = None) -> None:
-        """Make a fresh network, to be trained on that many images for that many epochs (None: all)."""
+    def accepts(self, size: int) -> bool:
+        """Whether the network also runs on images of so many pixels."""
+        facts, _ = self._ask("accepts", f"trying images of {size} pixels", size=size)
+        return facts.get("accepted") is True
+
+    def start(self, seed: int, images: int | None = None, epochs: int | None = None, shrink: int = 1) -> None:
+        """Make a fresh network, to be trained on that many images for that many epochs (None: all).
+
+        Training and validation images have their height and width divided by ``shrink``.
+        """
         self._epochs = 0
         situation = f"{self.dataset.name}: making the network"
-        self._ask("start", situation, seed=seed, images=images, epochs=epochs)
+        self._ask("start", situation, seed=seed, images=images, epochs=epochs, shrink=shrink)
 
     def epoch(self) -> tuple[float, int, Floats]:
         """Train for an epoch.

@@ -19,7 +19,7 @@ from medevonet import referee
 from medevonet.artifacts import write_artifact
 from medevonet.candidate_process import Candidate, Network
 from medevonet.referee import DatasetRun, OnEpoch, TrainingRun, training_seed
-from medevonet.rungs import plan_cheap_rung
+from medevonet.rungs import Brief, Rung, plan_rungs, shrink_factor
 from medevonet.starting import CandidateStarter, launcher_for
 from metrics_utils import bootstrap_statistics
 from openevolve.errors import UserError
@@ -38,18 +38,18 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class CheapResult:
-    """What the cheap rung found out."""
+class RungResult:
+    """What is known of a program on a rung below the full evaluation."""
 
     network: Network
-    val_aucs: dict[str, float]  # by data set, of those that it looks at
-    cost: int  # images trained on
+    val_aucs: dict[str, float]  # by data set, of those that have been looked at
+    cost: int  # images trained on, of full size
 
     def result(self) -> EvaluationResult:
         mean_val_auc = sum(self.val_aucs.values()) / len(self.val_aucs)
         metrics = _metrics(self.network, mean_val_auc, self.val_aucs, self.cost)
-        course = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
-        return EvaluationResult(metrics, {"training": f"validation AUC after a brief training: {course}"})
+        aucs = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
+        return EvaluationResult(metrics, {"training": f"validation AUC after a part of the training: {aucs}"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Evaluation:
     network: Network
     runs: tuple[DatasetRun, ...]
     statistics: dict[str, Any]  # of metrics_utils.bootstrap_statistics
-    cost: int  # images trained on
+    cost: int  # images trained on, of full size
     seconds: float
     artifact: Path
 
@@ -123,13 +123,13 @@ def evaluate_in_rungs(
     limits: Limits | None = None,
     level: Level = "strict",
     launcher: Launcher | None = None,
-) -> Iterator[CheapResult | Evaluation]:
-    """As ``evaluate_program``, with the cheap rung's result first; closing the iterator stops there.
+) -> Iterator[RungResult | Evaluation]:
+    """As ``evaluate_program``, with the results of lower rungs first; closing the iterator stops there.
 
-    Before either, one batch is learned by heart: a program that cannot do that fails within seconds.
+    Before any, one batch is learned by heart: a program that cannot do that fails within seconds.
     """
     with _session(program, task, artifacts, limits or Limits(), level, launcher, ignore) as session:
-        yield session.cheap_rung()
+        yield from session.rungs()
         yield session.finish()
 
 
@@ -169,44 +169,48 @@ class _Session:
     on_epoch: OnEpoch
     started: float
     network: Network | None = None  # as the first candidate found it
-    cost: int = 0  # images trained on
+    cost: int = 0  # images trained on, of full size
     done: dict[tuple[str, int], TrainingRun] = field(default_factory=dict)  # by data set and repeat
+    brief: dict[str, float] = field(default_factory=dict)  # validation AUC by data set
 
     @property
     def task(self) -> TaskConfig:
         return self.starter.task
 
-    def cheap_rung(self) -> CheapResult:
-        """Small data sets in full, large ones briefly (``rungs.plan_cheap_rung``)."""
-        plan = plan_cheap_rung({dataset.name: dataset.count("train") for dataset in self.datasets}, self.task)
-        val_aucs: dict[str, float] = {}
+    def rungs(self) -> Iterator[RungResult]:
+        """The rungs below the full evaluation (``rungs.plan_rungs``), each after what it adds."""
+        counts = {dataset.name: dataset.count("train") for dataset in self.datasets}
+        shrink = self._bottom_rung(min(self.datasets, key=lambda dataset: counts[dataset.name]))
+        for rung in plan_rungs(counts, self.task, shrink):
+            yield self._climb(rung)
+
+    def _bottom_rung(self, dataset: Dataset) -> int:
+        """Within seconds: does the network learn one batch? What may brief trainings divide the size by?"""
+        shrink = shrink_factor(self.task)
+        with self._candidate(dataset) as (candidate, _):
+            referee.check_that_one_batch_fits(candidate, training_seed(self.task.seed, dataset.name))
+            return shrink if shrink == 1 or candidate.accepts(self.task.size // shrink) else 1
+
+    def _climb(self, rung: Rung) -> RungResult:
         for dataset in self.datasets:
-            if dataset.name not in (*plan.whole, *plan.brief):
-                continue
-            seed = training_seed(self.task.seed, dataset.name)
-            with self._candidate(dataset) as (candidate, network):
-                if not val_aucs:
-                    referee.check_that_one_batch_fits(candidate, seed)
-                if dataset.name in plan.whole:
-                    val_aucs[dataset.name] = self._train(candidate, network, repeat=0).best.val_auc
-                else:
-                    brief = plan.brief[dataset.name]
-                    val_aucs[dataset.name] = referee.train_briefly(
-                        candidate, seed, brief.images, brief.epochs
-                    )
-                    self.cost += brief.cost
-        result = CheapResult(network, val_aucs, self.cost)
-        runs = [self._run(dataset) for dataset in self.datasets if dataset.name in plan.whole]
-        self._write("cheap rung", network, {"cheap_rung": {"val_auc": val_aucs}}, runs)
-        return result
+            for repeat in range(self.task.repeats(dataset.name)):
+                if (dataset.name, repeat) in rung.trainings:
+                    self._train(dataset, repeat)
+            if dataset.name in rung.brief:
+                self._train_briefly(dataset, rung.brief[dataset.name])
+        assert self.network is not None  # a rung has at least one training
+        runs = [run for run in map(self._run, self.datasets) if run.trainings]
+        known = self.brief | {run.dataset.name: run.val_auc for run in runs}
+        val_aucs = {dataset.name: known[dataset.name] for dataset in self.datasets if dataset.name in known}
+        self._write("rung", self.network, {"rung": {"val_auc": val_aucs}}, runs)
+        return RungResult(self.network, val_aucs, self.cost)
 
     def finish(self) -> Evaluation:
         """Every training that has not been done yet, and what all of them say."""
         for dataset in self.datasets:
             for repeat in range(self.task.repeats(dataset.name)):
                 if (dataset.name, repeat) not in self.done:
-                    with self._candidate(dataset) as (candidate, network):
-                        self._train(candidate, network, repeat)
+                    self._train(dataset, repeat)
         assert self.network is not None  # there is at least one data set
         runs = tuple(map(self._run, self.datasets))
         predictions = {run.dataset.name: run.predictions for run in runs}
@@ -232,13 +236,18 @@ class _Session:
             self.network = found
             yield candidate, found
 
-    def _train(self, candidate: Candidate, network: Network, repeat: int) -> TrainingRun:
-        dataset = candidate.dataset
+    def _train(self, dataset: Dataset, repeat: int) -> None:
         seed = training_seed(self.task.seed, dataset.name, repeat)
-        run = referee.train(candidate, self.task, seed, network.precision, self.on_epoch)
+        with self._candidate(dataset) as (candidate, network):
+            run = referee.train(candidate, self.task, seed, network.precision, self.on_epoch)
         self.cost += dataset.count("train") * self.task.epochs
         self.done[dataset.name, repeat] = run
-        return run
+
+    def _train_briefly(self, dataset: Dataset, brief: Brief) -> None:
+        seed = training_seed(self.task.seed, dataset.name)
+        with self._candidate(dataset) as (candidate, _):
+            self.brief[dataset.name] = referee.train_briefly(candidate, seed, brief)
+        self.cost += brief.cost
 
     def _run(self, dataset: Dataset) -> DatasetRun:
         """The trainings on a data set that have been done."""

@@ -70,6 +70,18 @@ class Program:
         arrange(network, self.memory_format)
         return network
 
+    def accepts(self, size: int) -> bool:
+        """Whether a fresh network also runs on images of another size, in both modes."""
+        images = self._images(2, size)
+        try:
+            network = self.network(DEFAULT_CLASSES, seed=0)
+            for training in (False, True):
+                with blame(f"images {tuple(images.shape)}"):
+                    check_logits(network.train(training)(images), (len(images), DEFAULT_CLASSES))
+        except ProgramError:
+            return False
+        return True
+
     def _inspect(self, outputs: list[int]) -> Inspection:
         network = self._create(seed=0)
         head, logits = self._forward(network)
@@ -132,9 +144,10 @@ class Program:
         with blame(f"{mode} mode, images {tuple(images.shape)}, {_describe(network, head)}"):
             check_finite(check_logits(network(images), (len(images), head.out_features)))
 
-    def _images(self, count: int) -> Tensor:
+    def _images(self, count: int, size: int | None = None) -> Tensor:
         generator = torch.Generator().manual_seed(0)
-        images = torch.rand((count, 3, self.size, self.size), generator=generator) * 2 - 1
+        size = size or self.size
+        images = torch.rand((count, 3, size, size), generator=generator) * 2 - 1
         return images.to(self.device, memory_format=self.memory_format)
 
 

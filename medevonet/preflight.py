@@ -147,7 +147,7 @@ def _fidelity(config: Config) -> str:
     if ladder == "full":
         return "every program in full"
     return (
-        f"after {ladder.min_full} programs in full, those that do poorly on a cheap rung are rejected there, "
+        f"after {ladder.min_full} programs in full, those that do poorly on a cheap rung end there, "
         f"but for {ladder.audit_share:.0%} of them"
     )
 

@@ -17,6 +17,7 @@ from dataloader import Dataset
 from medevonet.artifacts import DatasetPredictions, Split, SplitPredictions
 from medevonet.auc_statistics import Labels, auc
 from medevonet.candidate_process import Candidate, Floats, evaluation_batch
+from medevonet.rungs import Brief
 from openevolve.program import FailureKind
 from run_utils import TaskConfig
 
@@ -137,10 +138,10 @@ def train(
     return TrainingRun(dataset, seed, tuple(history), micro_batch, predicted)
 
 
-def train_briefly(candidate: Candidate, seed: int, images: int, epochs: int) -> float:
-    """Validation AUC after so many epochs on so many images, under a schedule of that length."""
-    candidate.start(seed, images, epochs)
-    for _ in range(epochs):
+def train_briefly(candidate: Candidate, seed: int, brief: Brief) -> float:
+    """Validation AUC after a brief training, on images of the same size. Raises EvaluationFailed."""
+    candidate.start(seed, brief.images, brief.epochs, brief.shrink)
+    for _ in range(brief.epochs):
         _, _, probabilities = candidate.epoch()
     labels = held_out_labels(candidate.dataset, "val")
     return auc(probabilities, labels, candidate.dataset.label_kind)

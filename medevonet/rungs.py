@@ -1,8 +1,9 @@
-"""What the cheap rung of an evaluation trains: small data sets in full, large ones briefly.
+"""What the rungs below a full evaluation train: its own trainings, the cheapest first, and brief ones.
 
-Costs are counted in images trained on: they depend on nothing but the task.
+Costs are counted in images of full size trained on: they depend on nothing but the task.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,27 +13,31 @@ from run_utils import TaskConfig
 # .54 to .97 to networks that all end between .995 and .998 (benchmarks/fidelity.py).
 _LEAST_BATCHES = 50
 
+Training = tuple[str, int]  # a data set, and which of its trainings, from 0
+
 
 @dataclass(frozen=True)
 class Brief:
-    """A short training on a part of a data set, under a schedule of its own length."""
+    """A short training on a part of a data set, of smaller images, under a schedule of its own length."""
 
     images: int
     epochs: int
+    shrink: int  # height and width are divided by it
 
     @property
     def cost(self) -> int:
-        return self.images * self.epochs
+        return math.ceil(self.images * self.epochs / self.shrink**2)
 
 
 @dataclass(frozen=True)
-class CheapRung:
-    """Data sets whose first training is the one of the full evaluation, and is kept; and brief trainings.
+class Rung:
+    """What one rung adds to those below it.
 
-    Data sets in neither are not looked at.
+    ``trainings`` are of the full evaluation, and are not repeated there. Data sets that have neither those
+    nor a brief training are not looked at yet.
     """
 
-    whole: tuple[str, ...]
+    trainings: tuple[Training, ...]
     brief: Mapping[str, Brief]
 
 
@@ -41,35 +46,62 @@ def full_cost(counts: Mapping[str, int], task: TaskConfig) -> int:
     return sum(count * task.epochs * task.repeats(name) for name, count in counts.items())
 
 
-def plan_cheap_rung(counts: Mapping[str, int], task: TaskConfig) -> CheapRung:
-    """What at most ``task.rung_share`` of the full cost can tell.
+def shrink_factor(task: TaskConfig) -> int:
+    """By what brief trainings divide the size of images: to ``task.rung_size`` at least, by whole pixels."""
+    factors = range(1, max(1, task.size // task.rung_size) + 1)
+    return max(factor for factor in factors if task.size % factor == 0)
 
-    From the smallest on, data sets are trained on in full as far as that goes: work that a promoted program
-    need not repeat. The others share what is left alike, but for those whose part would be too brief
-    to say anything: noise in the score is worse than a data set less. One is looked at in any case.
+
+def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tuple[Rung, ...]:
+    """The rungs below the full evaluation: with those before it, one costs at most its share of that.
+
+    The first rung also looks briefly at data sets that are too large for it, sharing out what is left; but
+    not at those whose part would be too brief to say anything: noise in the score is worse than a data
+    set less. One is looked at in any case. A rung that would add nothing is left out.
+
+    Args:
+        shrink: what brief trainings may divide the size of images by; 1 where the network does not allow it.
     """
-    left = int(task.rung_share * full_cost(counts, task))
-    by_size = sorted(counts, key=lambda name: counts[name])
-    whole: list[str] = []
-    for name in by_size:
-        cost = counts[name] * task.epochs
-        if cost > left:
-            break
-        whole.append(name)
-        left -= cost
-    least = _LEAST_BATCHES * task.batch_size
-    others = by_size[len(whole) :]
-    looked_at = others[: max(left // least, 0 if whole else 1)]
-    brief = {}
-    for number, name in enumerate(looked_at):
-        share = max(left // (len(looked_at) - number), least)
-        brief[name] = _brief(counts[name], share, task)
-        left -= brief[name].cost
-    return CheapRung(tuple(whole), brief)
+    rungs: list[Rung] = []
+    spent = 0
+    todo = sorted(
+        ((name, repeat) for name in counts for repeat in range(task.repeats(name))),
+        key=lambda training: (counts[training[0]], training[1]),
+    )
+    for share in task.rung_shares:
+        left = int(share * full_cost(counts, task)) - spent
+        trainings: list[Training] = []
+        while todo and (cost := counts[todo[0][0]] * task.epochs) <= left:
+            left -= cost
+            spent += cost
+            trainings.append(todo.pop(0))
+        brief = {}
+        if not rungs:
+            known = {name for name, _ in trainings}
+            others = {name: count for name, count in counts.items() if name not in known}
+            brief = _brief_trainings(others, left, task, shrink, least=0 if trainings else 1)
+            spent += sum(each.cost for each in brief.values())
+        if trainings or brief:
+            rungs.append(Rung(tuple(trainings), brief))
+    return tuple(rungs)
 
 
-def _brief(count: int, cost: int, task: TaskConfig) -> Brief:
-    """``rung_epochs`` on a part of ``count`` images, or more on all of them; costs about ``cost`` images."""
+def _brief_trainings(
+    counts: Mapping[str, int], cost: int, task: TaskConfig, shrink: int, least: int
+) -> dict[str, Brief]:
+    """Trainings that share ``cost`` alike, on the smallest data sets, as many as it is enough for."""
+    enough = math.ceil(_LEAST_BATCHES * task.batch_size / shrink**2)
+    names = sorted(counts, key=lambda name: counts[name])[: max(cost // enough, least)]
+    brief: dict[str, Brief] = {}
+    for number, name in enumerate(names):
+        brief[name] = _brief(counts[name], max(cost // (len(names) - number), enough), task, shrink)
+        cost -= brief[name].cost
+    return brief
+
+
+def _brief(count: int, cost: int, task: TaskConfig, shrink: int) -> Brief:
+    """``task.rung_epochs`` on a part of ``count`` images, or more on all of them."""
+    small = cost * shrink**2
     epochs = min(task.rung_epochs, task.epochs)
-    images = min(count, max(1, cost // epochs))
-    return Brief(images, max(epochs, min(cost // images, task.epochs)))
+    images = min(count, max(1, small // epochs))
+    return Brief(images, max(epochs, min(small // images, task.epochs)), shrink)

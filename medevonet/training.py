@@ -15,6 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from medevonet.faults import check_logits
 from medevonet.optimizer import OneCycleAdamW
 
+_SHRUNKEN_AT_ONCE = 256  # images: as float32 they take eight times their bytes for a moment
+
 LabelKind = Literal["binary", "multi-class", "multi-label"]
 Precision = Literal["fp32", "bf16"]
 
@@ -156,6 +158,15 @@ def _release_memory(device: torch.device) -> None:
     """Give back what the allocator caches: it may be in pieces too small for what was asked for."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def shrunken(images: Tensor, factor: int) -> Tensor:
+    """Images (N, H, W[, 3]) of uint8 as (N, H / factor, W / factor[, 3]): means of squares, rounded."""
+    chunks = []
+    for chunk in images.split(_SHRUNKEN_AT_ONCE):
+        squares = chunk.unflatten(2, (-1, factor)).unflatten(1, (-1, factor))
+        chunks.append(squares.float().mean(dim=(2, 4)).round_().to(torch.uint8))
+    return torch.cat(chunks)
 
 
 def to_rgb(images: Tensor, memory_format: torch.memory_format) -> Tensor:

@@ -1,4 +1,4 @@
-"""The cheap rung: what it trains, what it costs, and that a promoted program does not repeat it."""
+"""Rungs: what they train, what they cost, and that a promoted program does not repeat it."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medevonet.evaluation import CheapResult, Evaluation, evaluate_in_rungs
-from medevonet.rungs import full_cost, plan_cheap_rung
+from medevonet.evaluation import Evaluation, RungResult, evaluate_in_rungs
+from medevonet.rungs import full_cost, plan_rungs, shrink_factor
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation.watch import children_of
 from run_utils import TaskConfig
@@ -25,36 +25,61 @@ LEARNS_NOTHING = programs.sound(forward="x = x * 0").replace("return self.head",
 
 
 def test_of_the_five_datasets_the_small_ones_are_trained_in_full() -> None:
-    plan = plan_cheap_rung(FIVE, TaskConfig())
-    assert plan.whole == ("breastmnist", "pneumoniamnist", "dermamnist")
-    assert set(plan.brief) == {"octmnist", "chestmnist"}
-    assert all(brief.epochs == 2 and brief.images > 10_000 for brief in plan.brief.values())
+    (rung,) = plan_rungs(FIVE, TaskConfig(), shrink=4)
+    breast = [("breastmnist", repeat) for repeat in range(3)]
+    assert rung.trainings == (*breast, ("pneumoniamnist", 0), ("dermamnist", 0))
+    assert {name: brief.images for name, brief in rung.brief.items()} == {
+        "octmnist": FIVE["octmnist"], "chestmnist": FIVE["chestmnist"]
+    }  # fmt: skip
+    assert all(brief.epochs > 2 for brief in rung.brief.values())
 
 
-def test_a_training_too_brief_to_rank_networks_is_left_out() -> None:
+def test_images_of_full_size_leave_less_to_see() -> None:
+    (rung,) = plan_rungs(FIVE, TaskConfig(), shrink=1)
+    assert set(rung.brief) == {"octmnist", "chestmnist"}
+    assert all(brief.epochs == 2 and brief.images > 10_000 for brief in rung.brief.values())
+
+
+def test_of_the_two_small_datasets_the_smallest_is_climbed_in_steps() -> None:
+    """14 steps on the other one would rank networks by luck."""
     two = {name: FIVE[name] for name in ("breastmnist", "pneumoniamnist")}
-    plan = plan_cheap_rung(two, TaskConfig())
-    assert (plan.whole, plan.brief) == (("breastmnist",), {})
+    first, second = plan_rungs(two, TaskConfig(), shrink=1)
+    assert (first.trainings, first.brief) == ((("breastmnist", 0),), {})
+    assert (second.trainings, second.brief) == ((("breastmnist", 1), ("breastmnist", 2)), {})
+
+
+@pytest.mark.parametrize(("size", "factor"), [(28, 1), (64, 1), (128, 2), (224, 4), (500, 5), (512, 8)])
+def test_images_are_shrunk_by_whole_pixels_to_no_less_than_asked_for(size: int, factor: int) -> None:
+    assert shrink_factor(TaskConfig(size=size)) == factor
 
 
 @given(
-    st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(1, 200_000), min_size=1, max_size=6),
-    st.floats(0.01, 0.9),
+    st.dictionaries(st.sampled_from(sorted(FIVE)), st.integers(1, 200_000), min_size=1, max_size=len(FIVE)),
+    st.lists(st.floats(0.01, 0.9), min_size=1, max_size=3, unique=True).map(sorted),
     st.integers(1, 40),
+    st.dictionaries(st.sampled_from(sorted(FIVE)), st.integers(1, 4)),
+    st.integers(1, 8),
 )
-def test_the_cheap_rung_keeps_to_its_share(counts: dict[str, int], share: float, epochs: int) -> None:
-    task = TaskConfig(rung_share=share, epochs=epochs)
-    plan = plan_cheap_rung(counts, task)
-    looked_at = [*plan.whole, *plan.brief]
-    assert looked_at
-    assert len(set(looked_at)) == len(looked_at)
-    assert all(1 <= brief.images <= counts[name] for name, brief in plan.brief.items())
-    assert all(1 <= brief.epochs <= epochs for brief in plan.brief.values())
-    cost = sum(counts[name] * epochs for name in plan.whole) + sum(b.cost for b in plan.brief.values())
-    least = 50 * task.batch_size  # what one data set is judged by, however small the share
-    assert cost <= max(share * full_cost(counts, task), least)
-    largest_whole = max((counts[name] for name in plan.whole), default=0)
-    assert all(largest_whole <= count for name, count in counts.items() if name not in plan.whole)
+def test_rungs_keep_to_their_shares_and_repeat_nothing(
+    counts: dict[str, int], shares: list[float], epochs: int, seeds: dict[str, int], shrink: int
+) -> None:
+    task = TaskConfig(rung_shares=shares, epochs=epochs, seeds=seeds)
+    rungs = plan_rungs(counts, task, shrink)
+    assert 1 <= len(rungs) <= len(shares)
+    trainings = [training for rung in rungs for training in rung.trainings]
+    assert len(set(trainings)) == len(trainings)
+    todo = {(name, repeat) for name in counts for repeat in range(task.repeats(name))} - set(trainings)
+    assert todo
+    assert max((counts[name] for name, _ in trainings), default=0) <= min(counts[name] for name, _ in todo)
+    assert not set(rungs[0].brief) & {name for name, _ in rungs[0].trainings}
+    assert not any(rung.brief for rung in rungs[1:])
+    assert all(1 <= brief.images <= counts[name] for name, brief in rungs[0].brief.items())
+    assert all(1 <= brief.epochs <= epochs for brief in rungs[0].brief.values())
+    brief_cost = sum(brief.cost for brief in rungs[0].brief.values())
+    cost = sum(counts[name] * epochs for name, _ in trainings) + brief_cost
+    # What one data set is judged by, however small the share; and what epochs are rounded up by.
+    least = 50 * task.batch_size / shrink**2 + len(counts)
+    assert cost <= max(shares[-1] * full_cost(counts, task), least)
 
 
 def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:
@@ -64,23 +89,37 @@ def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:
 
 def test_a_promoted_program_gets_the_score_of_a_full_evaluation(tiny: TinyTask) -> None:
     settings: dict[str, Any] = {"epochs": 12, "batch_size": 8, "max_lr": 0.001}
-    cheap, full = in_rungs(tiny, programs.SOUND, rung_share=0.95, **settings)
+    first, second, full = in_rungs(tiny, programs.SOUND, rung_shares=[0.6, 0.95], **settings)
     whole = tiny.evaluate(programs.SOUND, **settings)
-    assert isinstance(cheap, CheapResult)
     assert isinstance(full, Evaluation)
-    first, last, expected = cheap.result().metrics, full.result().metrics, whole.result().metrics
+    last, expected = full.result().metrics, whole.result().metrics
     assert last == {**expected, "cost": last["cost"]}
     everything = len(KINDS) * COUNTS["train"] * 12
     assert expected["cost"] == everything
-    # Two data sets were trained in full on the cheap rung, and not again: only the brief training is extra.
-    assert [first[f"{name}_val_auc"] == last[f"{name}_val_auc"] for name in KINDS] == [True, True, False]
-    brief = first["cost"] - 2 / 3 * everything
-    assert 0 < brief < 96 * 12
+    # Each rung trains on one data set in full, which is not done again: only brief trainings are extra.
+    for rung, same in ((first, [True, False, False]), (second, [True, True, False])):
+        assert isinstance(rung, RungResult)
+        assert [rung.val_aucs[name] == last[f"{name}_val_auc"] for name in KINDS] == same
+    assert first.val_aucs["labels"] == second.val_aucs["labels"]
+    brief = first.cost - everything / 3
+    assert 0 < brief < 0.27 * everything
+    assert second.cost == first.cost + everything / 3
     assert last["cost"] == everything + brief
 
 
+def test_brief_trainings_are_of_smaller_images_where_the_network_allows_it(tiny: TinyTask) -> None:
+    """At the same cost: four times as many images of a quarter of the size."""
+    settings: dict[str, Any] = {"rung_shares": [0.2], "epochs": 12, "rung_size": 8, "batch_size": 8}
+    full_size_only = programs.sound(forward="assert x.shape[-1] == 16")
+    small, large = (
+        next(in_rungs(tiny, code, **settings)).val_aucs for code in (programs.SOUND, full_size_only)
+    )
+    assert set(small) == set(KINDS)
+    assert set(large) == {"two"}
+
+
 def test_the_cheap_result_places_a_program_in_its_cell(tiny: TinyTask) -> None:
-    cheap = next(in_rungs(tiny, programs.SOUND)).result()
+    cheap = next(in_rungs(tiny, programs.SOUND, rung_shares=[0.1])).result()
     expected = tiny.sound.result().metrics
     for name in ("params", "efficiency", "param_count", "multiply_adds"):
         assert cheap.metrics[name] == expected[name]
@@ -97,9 +136,9 @@ def test_closing_leaves_a_record_and_no_process(tiny: TinyTask) -> None:
     cheap = next(rungs)
     rungs.close()  # type: ignore[attr-defined]
     record = json.loads((tiny.folder / f"{name}.json").read_text())
-    assert (record["status"], record["cost"]) == ("cheap rung", cheap.cost)
-    assert isinstance(cheap, CheapResult)
-    assert record["cheap_rung"]["val_auc"] == cheap.val_aucs
+    assert (record["status"], record["cost"]) == ("rung", cheap.cost)
+    assert isinstance(cheap, RungResult)
+    assert record["rung"]["val_auc"] == cheap.val_aucs
     assert (tiny.folder / f"{name}.npz").is_file()
     server = tiny.launcher._process.pid  # type: ignore[attr-defined]
     assert children_of(server) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from medevonet.optimizer import OneCycleAdamW, one_cycle
-from medevonet.training import LabelKind, Recipe, Training, to_rgb
+from medevonet.training import LabelKind, Recipe, Training, shrunken, to_rgb
 
 RECIPE = Recipe(
     epochs=3, batch_size=16, evaluation_batch=32, max_lr=0.01, weight_decay=0.01, precision="fp32"
@@ -152,6 +152,16 @@ def test_grey_images_equal_rgb_ones_of_equal_planes(memory_format: torch.memory_
     assert images.is_contiguous(memory_format=memory_format)
     assert torch.equal(images, to_rgb(rgb, memory_format))
     assert torch.equal(images[:, 1], grey.float() / 127.5 - 1)
+
+
+@pytest.mark.parametrize("shape", [(600, 12, 12), (3, 12, 12, 3)])
+def test_shrunken_images_are_means_of_squares(shape: tuple[int, ...]) -> None:
+    images = torch.randint(0, 256, shape, dtype=torch.uint8)
+    small = shrunken(images, 3)
+    assert (small.shape, small.dtype) == ((shape[0], 4, 4, *shape[3:]), torch.uint8)
+    for row, column in ((0, 0), (3, 2)):
+        square = images[-1, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3].float()
+        assert torch.equal(small[-1, row, column].float(), square.mean(dim=(0, 1)).round())
 
 
 class Cramped(nn.Module):

@@ -1,4 +1,4 @@
-"""Measures programs on both rungs and twice in full, one JSON line a program, so that it can go on later."""
+"""Measures programs on every rung and twice in full, one JSON line a program, so that it can go on later."""
 
 import json
 import tempfile
@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medevonet.evaluation import CheapResult, Evaluation, evaluate_in_rungs, evaluate_program
-from openevolve.errors import UserError
+from medevonet.evaluation import Evaluation, evaluate_in_rungs, evaluate_program
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import ForkServer
 from run_utils import TaskConfig
@@ -32,13 +31,14 @@ class Record:
 
     name: str
     failure: str = ""
-    metrics: Mapping[str, float] | None = None  # of the cheap rung
-    full: tuple[Full, ...] = ()  # the first goes on from the cheap rung, the second has another seed
+    rungs: tuple[Mapping[str, float], ...] = ()  # metrics of those below the full evaluation
+    full: tuple[Full, ...] = ()  # the first goes on from the rungs, the second has another seed
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
         values = json.loads(line)
-        return cls(**values | {"full": tuple(Full(**full) for full in values["full"])})
+        full = tuple(Full(**full) for full in values["full"])
+        return cls(**values | {"rungs": tuple(values["rungs"]), "full": full})
 
 
 def read_records(path: Path) -> dict[str, Record]:
@@ -65,13 +65,13 @@ def _measure(name: str, code: str, task: TaskConfig, server: ForkServer) -> Reco
         program.write_text(code, encoding="utf-8")
         again = task.model_copy(update={"seed": task.seed + 1})
         try:
-            cheap, full = evaluate_in_rungs(program, task, Path(folder), launcher=server)
+            *rungs, full = evaluate_in_rungs(program, task, Path(folder), launcher=server)
             repeat = evaluate_program(program, again, Path(folder), launcher=server)
         except EvaluationFailed as failure:
             return Record(name, f"{failure.kind}: {failure}")
-        if not isinstance(cheap, CheapResult) or not isinstance(full, Evaluation):
-            raise UserError("expected a cheap rung and a full evaluation")
-        return Record(name, "", dict(cheap.result().metrics), (_full(full), _full(repeat)))
+        assert isinstance(full, Evaluation)
+        metrics = tuple(dict(rung.result().metrics) for rung in rungs)
+        return Record(name, "", metrics, (_full(full), _full(repeat)))
 
 
 def _full(evaluation: Evaluation) -> Full:

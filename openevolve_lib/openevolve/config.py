@@ -182,10 +182,10 @@ class EvaluatorConfig(Section):
 class LadderConfig(Section):
     """When a program that did poorly on a cheap rung is not evaluated in full (``fidelity`` has the rule)."""
 
-    min_full: Annotated[int, Field(ge=3)] = 8  # full evaluations before any program is rejected
-    top_share: Fraction = 0.2  # of the scores of a rung: these go on, whatever is predicted
-    audit_share: Fraction = 0.1  # of the rejected: evaluated in full all the same, to test the rule
-    confidence: Annotated[float, Field(gt=0, le=1)] = 0.9  # quantile of earlier errors taken as the margin
+    min_full: Annotated[int, Field(ge=3)] = 4  # full evaluations before any program is rejected
+    top_share: Fraction = 0.1  # of the scores of a rung: these go on, whatever is predicted
+    audit_share: Fraction = 0.05  # of the rejected: evaluated in full all the same, to test the rule
+    confidence: Annotated[float, Field(gt=0, le=1)] = 0.8  # quantile of earlier errors taken as the margin
 
 
 class BudgetConfig(Section):

@@ -124,7 +124,7 @@ def calibrate(pairs: Sequence[tuple[float, float]], confidence: float) -> Calibr
     """Fit final scores to those of a rung.
 
     Ridge regression on the centred score, with the weight of one more observation without any slope:
-    eight noisy pairs do not fix a slope, and where they are too few the line leans towards the mean
+    a few noisy pairs do not fix a slope, and where they are too few the line leans towards the mean
     of the final scores. It needs no tuning (the penalty follows the scores' own spread), and one pass;
     that a single outlier tilts it is covered by the margin, which is a quantile of what the line gets
     wrong for programs it was not fitted to (each left out in turn), as in the jackknife intervals of
