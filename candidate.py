@@ -33,6 +33,7 @@ from torch import Tensor
 
 from medevonet.channel import receive, send
 from medevonet.faults import ProgramError, blame
+from medevonet.hardware import cpu_has_bf16
 from medevonet.network import Program
 from medevonet.training import Precision, Recipe, Training, shrunken
 
@@ -75,14 +76,10 @@ def find_device(name: str) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 natively: where it is emulated it is slower than float32."""
+    """Whether the device multiplies bfloat16 natively."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return cpu_has_bf16()
 
 
 def settle(device: torch.device, threads: int) -> None:

@@ -20,6 +20,7 @@ from azure_llm import choose_provider
 from dataloader import load_datasets
 from medevonet.preflight import preflight
 from medevonet.summary import closing_summary
+from medevonet.trial import settle_device
 from openevolve.cli import ALLOW_UNSAFE, EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard, with_isolation
 from openevolve.config import Config
 from openevolve.config_files import check, public_settings, secrets_of
@@ -85,14 +86,15 @@ def _main(options: argparse.Namespace) -> int:
     )
     provider, proposer = choose_proposer(plan.config)
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
+    task, device = settle_device(plan.task, SEED_PROGRAM, isolation.level)
     run = plan.resumed or create_run()
     if plan.resumed is None:
-        settings = public_settings(plan.config) | {"task": plan.task.model_dump(mode="json")}
-        found = {"provider": provider, "device": device_found(plan.task), "isolation": isolation.line}
+        settings = public_settings(plan.config) | {"task": task.model_dump(mode="json")}
+        found = {"provider": provider, "device": device, "isolation": isolation.line}
         write_run_info(run, settings, found, secrets_of(plan.config))
-    print(f"run: {run}\nproposals: {provider}\ndevice: {device_found(plan.task)}", flush=True)
+    print(f"run: {run}\nproposals: {provider}\ndevice: {device}, {task.precision}", flush=True)
     print(f"isolation: {isolation.line}", flush=True)
-    in_force = replace(plan, config=with_isolation(plan.config, isolation.level))
+    in_force = replace(plan, config=with_isolation(plan.config, isolation.level), task=task)
     try:
         result = _evolve(in_force, run, proposer)
     except RunInterrupted as error:
@@ -140,15 +142,6 @@ def choose_reviewer(config: Config) -> Reviewer:
         return NoReviewer()
     _, model = choose_provider(config.llm.reviewers(), os.environ)
     return LLMReviewer(model, config)
-
-
-def device_found(task: TaskConfig) -> str:
-    """What programs will be trained on, and aloud where that is a fallback."""
-    if task.device != "auto":
-        return task.device
-    if Path("/proc/driver/nvidia/gpus").exists():
-        return "the NVIDIA GPU of each slot"
-    return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"
 
 
 def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:

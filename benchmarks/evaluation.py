@@ -5,6 +5,8 @@ slows down slows down all three; what is quoted are ratios of the same round. Pl
 torchvision's transforms, a DataLoader with two workers, float32. The first epoch of each is not counted.
 
     python benchmarks/evaluation.py [--sizes 28 64 224] [--programs FILE ...] [--rounds 3]
+
+A FILE is a program, or a language model's reply (.md) that holds one.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import torchvision
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.machine import hardware, load
+from benchmarks.replies import program_of
 from benchmarks.ways.work import Figures, Work
 from openevolve.isolation import clean_environment
 from run_utils import PROJECT
@@ -89,6 +92,15 @@ def _training(figures: Figures) -> float:
     return figures.training
 
 
+def _python(program: Path, folder: Path) -> Path:
+    """The program itself, or the one in a recorded reply, as a file in the folder."""
+    if program.suffix != ".md":
+        return program.resolve()
+    extracted = folder / f"{program.stem}.py"
+    extracted.write_text(program_of(program), encoding="utf-8")
+    return extracted
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[28, 64, 224])
@@ -103,7 +115,7 @@ def main() -> None:
         for program in options.programs:
             with tempfile.TemporaryDirectory() as folder:
                 images = options.images or _IMAGES.get(size, 512)
-                work = Work(str(program.resolve()), size, images, options.epochs, folder)
+                work = Work(str(_python(program, Path(folder))), size, images, options.epochs, folder)
                 work.write()
                 rounds = [{way: run(way, work) for way in _WAYS} for _ in range(options.rounds)]
             print(f"\nload {load()}\n{report(rounds, work)}", flush=True)

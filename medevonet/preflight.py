@@ -1,8 +1,6 @@
 """What ``--check`` prints: what a run would use, take and cost. Nothing is downloaded or written for it."""
 
 import os
-import tempfile
-import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from azure_llm import choose_provider
-from dataloader import Dataset, DatasetConfig
+from dataloader import DatasetConfig
 from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
-from medevonet.starting import CandidateStarter
+from medevonet.trial import described, measure
 from openevolve.cli import with_isolation
 from openevolve.config import Config, ModelConfig, Price
 from openevolve.display import duration
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.isolation import ForkServer, Isolation, Level, establish
+from openevolve.isolation import Isolation, Level, establish
 from openevolve.llm.settings import check_budget
 from openevolve.program import Context, Elite, Program
 from openevolve.prompts import build_prompt
@@ -29,7 +27,6 @@ from openevolve.run import read_program
 from openevolve.selection import random_source
 from run_utils import TaskConfig, private_paths
 
-_TRIAL_BATCHES = 3
 _CHARACTERS_PER_TOKEN = 4
 _REPLY_TOKENS = 2000  # of a usual reply: a program of a hundred lines and a few sentences
 
@@ -40,16 +37,6 @@ class Check:
 
     text: str
     ready: bool
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Images a second of one candidate on this machine, and its device."""
-
-    training: float
-    predicting: float
-    device: str
-    precision: str
 
 
 def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: bool = False) -> Check:
@@ -179,51 +166,12 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
         )
     whole = seconds * (config.max_iterations + 1) / config.evaluator.parallel_evaluations
     return [
-        f"device: {rates.device}, {task.threads} threads for a program, {rates.precision}; the seed program "
+        f"device: {described(task, rates.device)}, {rates.precision}; the seed program "
         f"trains on {rates.training:.0f} images a second and predicts {rates.predicting:.0f}",
         f"time: about {duration(seconds)} for one evaluation, {duration(whole)} for the run, "
         "if programs are about as fast as the seed and all are evaluated in full",
         *_cost(config, program),
     ]
-
-
-def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
-    """Train ``program`` on a few batches of random images in a candidate process, as a run would.
-
-    Raises:
-        EvaluationFailed: the program is at fault.
-        UserError: the device is.
-    """
-    with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
-        dataset = _random_dataset(Path(folder), task)
-        starter = CandidateStarter(program.read_bytes(), task, None, None, level, server, None)
-        with starter.start(dataset) as candidate:
-            network = candidate.load([dataset.outputs], task.precision)
-            candidate.start(seed=0)
-            candidate.epoch()  # the first one also allocates and chooses algorithms
-            start = time.perf_counter()
-            candidate.epoch()
-            both = time.perf_counter() - start
-            start = time.perf_counter()
-            candidate.predict("val")
-            predicting = time.perf_counter() - start
-    images = _TRIAL_BATCHES * task.batch_size
-    return Rates(
-        images / max(both - predicting, 1e-6), images / predicting, network.device, network.precision
-    )
-
-
-def _random_dataset(folder: Path, task: TaskConfig) -> Dataset:
-    images = _TRIAL_BATCHES * task.batch_size
-    rng = np.random.default_rng(0)
-    np.save(folder / "images.npy", rng.integers(0, 256, (images, task.size, task.size), dtype=np.uint8))
-    np.save(folder / "labels.npy", rng.integers(0, 2, (images, 1)))
-    splits = ("train", "val", "test")
-    return Dataset(
-        "random", "binary", 2, 1, task.size,
-        images=dict.fromkeys(splits, folder / "images.npy"),
-        labels=dict.fromkeys(splits, folder / "labels.npy"),
-    )  # fmt: skip
 
 
 def _cost(config: Config, program: Path) -> list[str]:

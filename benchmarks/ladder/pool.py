@@ -3,15 +3,14 @@
 import asyncio
 from pathlib import Path
 
+from benchmarks.replies import LONGEST, program_of, seed_program
 from openevolve.config import Config
-from openevolve.edits import apply_reply, normalized
+from openevolve.edits import normalized
 from openevolve.edits.errors import EditError
 from openevolve.program import Context, Elite, Program
 from openevolve.proposers.offline import OfflineProposer
 from openevolve.selection import random_source
-from run_utils import PROJECT
 
-_LIMIT = 20_000  # characters of a program
 _SEED = 1
 
 
@@ -20,16 +19,14 @@ def pool(replies: Path | None, count: int) -> dict[str, str]:
 
     A mutation's parent is drawn among all programs before it, so that some are many steps from a reply.
     """
-    seed = (PROJECT / "seed_program.py").read_text(encoding="utf-8")
-    programs = {"seed": seed}
+    programs = {"seed": seed_program()}
     for path in sorted((replies / "good").glob("*.md")) if replies else []:
         try:
-            code = apply_reply(path.read_text(encoding="utf-8"), seed, max_code_length=_LIMIT).code
+            programs[f"reply {path.stem}"] = program_of(path)
         except EditError:
             continue
-        programs[f"reply {path.stem}"] = code
     known = {normalized(code) for code in programs.values()}
-    proposer = OfflineProposer(Config(max_code_length=_LIMIT))
+    proposer = OfflineProposer(Config(max_code_length=LONGEST))
     iteration = 0
     while len(programs) < count:
         iteration += 1

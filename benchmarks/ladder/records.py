@@ -47,6 +47,11 @@ def read_records(path: Path) -> dict[str, Record]:
     return {record.name: record for record in map(Record.from_json, lines)}
 
 
+def append(path: Path, record: Record) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
+
+
 def measure(programs: Mapping[str, str], task: TaskConfig, path: Path, workers: int) -> Iterator[Record]:
     """Measure programs that ``path`` has no record of, append their records and yield them."""
     known = read_records(path)
@@ -54,8 +59,7 @@ def measure(programs: Mapping[str, str], task: TaskConfig, path: Path, workers: 
     with ForkServer(["candidate"]) as server, ThreadPoolExecutor(workers) as threads:
         measured = threads.map(lambda name: _measure(name, programs[name], task, server), todo)
         for record in measured:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(record)) + "\n")
+            append(path, record)
             yield record
 
 

@@ -1,0 +1,97 @@
+"""A candidate process tried out before a run: on what it trains, in which precision, and how fast."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataloader import Dataset
+from medevonet.hardware import cpu_has_bf16, has_nvidia_driver
+from medevonet.starting import CandidateStarter
+from openevolve.evaluation_result import EvaluationFailed
+from openevolve.isolation import ForkServer, Level
+from run_utils import TaskConfig
+
+_TRIAL_BATCHES = 3
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second of one candidate on this machine, and its device."""
+
+    training: float
+    predicting: float
+    device: str
+    precision: str
+
+
+def settle_device(task: TaskConfig, program: Path, level: Level) -> tuple[TaskConfig, str]:
+    """The task with its precision settled, and what programs are trained on: aloud where that is a fallback.
+
+    Where there may be a GPU, a candidate has to find it within its walls. Raises UserError where
+    ``task.device`` is none.
+    """
+    device, precision = task.device, task.precision
+    if device == "cpu" or (device == "auto" and not has_nvidia_driver()):
+        found, settled = "cpu", "bf16" if cpu_has_bf16() else "fp32"
+    else:
+        try:
+            rates = measure(task, program, level)
+        except EvaluationFailed:  # the run will tell how
+            return task, device
+        found, settled = rates.device, rates.precision
+    settled_task = task.model_copy(update={"precision": settled if precision == "auto" else precision})
+    return settled_task, described(task, found)
+
+
+def described(task: TaskConfig, found: str) -> str:
+    """The device that candidates found, aloud where it is a fallback."""
+    if task.device != "auto" or found != "cpu":
+        return found
+    if has_nvidia_driver():
+        return (
+            "THE CPU, though NVIDIA's driver knows of a GPU: programs cannot use it (is this PyTorch built "
+            "for CUDA, is the driver new enough for it, does CUDA_VISIBLE_DEVICES name a GPU?)"
+        )
+    return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"
+
+
+def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
+    """Train ``program`` on a few batches of random images in a candidate process, as a run would.
+
+    Raises:
+        EvaluationFailed: the program is at fault.
+        UserError: the device is.
+    """
+    with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
+        dataset = _random_dataset(Path(folder), task)
+        starter = CandidateStarter(program.read_bytes(), task, None, None, level, server, None)
+        with starter.start(dataset) as candidate:
+            network = candidate.load([dataset.outputs], task.precision)
+            candidate.start(seed=0)
+            candidate.epoch()  # the first one also allocates and chooses algorithms
+            start = time.perf_counter()
+            candidate.epoch()
+            both = time.perf_counter() - start
+            start = time.perf_counter()
+            candidate.predict("val")
+            predicting = time.perf_counter() - start
+    images = _TRIAL_BATCHES * task.batch_size
+    return Rates(
+        images / max(both - predicting, 1e-6), images / predicting, network.device, network.precision
+    )
+
+
+def _random_dataset(folder: Path, task: TaskConfig) -> Dataset:
+    images = _TRIAL_BATCHES * task.batch_size
+    rng = np.random.default_rng(0)
+    np.save(folder / "images.npy", rng.integers(0, 256, (images, task.size, task.size), dtype=np.uint8))
+    np.save(folder / "labels.npy", rng.integers(0, 2, (images, 1)))
+    splits = ("train", "val", "test")
+    return Dataset(
+        "random", "binary", 2, 1, task.size,
+        images=dict.fromkeys(splits, folder / "images.npy"),
+        labels=dict.fromkeys(splits, folder / "labels.npy"),
+    )  # fmt: skip
