@@ -153,15 +153,16 @@ class Session:
     ) -> Answer:
         """Make a fresh network; ``images`` are the first of the data set in a random order."""
         dataset = self.argument["dataset"]
-        self.images = {split: self._map(path) for split, path in dataset["images"].items()}
-        train_images, train_labels = self.images["train"], self._map(dataset["train_labels"])
-        if images is not None:
-            chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(seed))[:images]
-            chosen = chosen.to(self.device)
-            train_images, train_labels = train_images[chosen], train_labels[chosen]
-        if shrink > 1:
-            train_images = shrunken(train_images, shrink)
-            self.images["val"] = shrunken(self.images["val"], shrink)
+        with blame("loading the images"):  # a card may be too full for them
+            self.images = {split: self._map(path) for split, path in dataset["images"].items()}
+            train_images, train_labels = self.images["train"], self._map(dataset["train_labels"])
+            if images is not None:
+                chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(seed))
+                chosen = chosen[:images].to(self.device)
+                train_images, train_labels = train_images[chosen], train_labels[chosen]
+            if shrink > 1:
+                train_images = shrunken(train_images, shrink)
+                self.images["val"] = shrunken(self.images["val"], shrink)
         with blame("the network"):
             self.training = Training(
                 self.program.network(dataset["outputs"], seed),

@@ -10,6 +10,7 @@ import numpy as np
 from dataloader import Dataset
 from medevonet.hardware import cpu_has_bf16, has_nvidia_driver
 from medevonet.starting import CandidateStarter
+from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import ForkServer, Level
 from run_utils import TaskConfig
@@ -63,8 +64,18 @@ def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
 
     Raises:
         EvaluationFailed: the program is at fault.
-        UserError: the device is.
+        UserError: the device is, or the machine has no room.
     """
+    try:
+        return _measure(task, program, level)
+    except ConnectionError as error:
+        raise UserError(
+            f"expected a trial of the seed program to end, found: {error}. "
+            "Was it killed for want of memory? See dmesg, make room, and try again."
+        ) from None
+
+
+def _measure(task: TaskConfig, program: Path, level: Level) -> Rates:
     with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
         dataset = _random_dataset(Path(folder), task)
         starter = CandidateStarter(program.read_bytes(), task, None, None, level, server, None)

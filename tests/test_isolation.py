@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.isolation import Child, Exit, ForkServer, Request
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -83,6 +84,20 @@ def test_every_end_is_reported(server: ForkServer, tmp_path: Path, name: str, en
         assert child.wait(10) == ended
     if name == "raise_error":
         assert "ArithmeticError: two" in (tmp_path / "output.txt").read_text()
+
+
+def test_a_request_may_be_larger_than_a_message(server: ForkServer, tmp_path: Path) -> None:
+    large = replace(request("leave_with_3", tmp_path), argument={"names": ["n" * 100] * 20_000})
+    with server.start(large) as child:
+        assert child.wait(10) == Exit(3)
+
+
+def test_a_machine_without_room_for_a_process_is_no_fault_of_a_program(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
+    with ForkServer(["tests.children", "tests.crowded"], environment) as server:
+        for _ in range(2):
+            with pytest.raises(RunInterrupted, match="expected room for another process, found: "):
+                server.start(request("leave_with_3", tmp_path))
 
 
 def test_a_child_that_ignores_signals_is_killed(server: ForkServer, tmp_path: Path) -> None:

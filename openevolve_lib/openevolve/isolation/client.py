@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.isolation.scratch import remove_tree
 from openevolve.isolation.walls import Walls
 
@@ -144,7 +144,12 @@ class Launcher:
         return cls(socket.socket(fileno=os.dup(int(number)))) if number else None
 
     def start(self, request: Request) -> Child:
-        """Fork a child. Raises ConnectionError where the server is gone."""
+        """Fork a child.
+
+        Raises:
+            ConnectionError: the server is gone.
+            RunInterrupted: the machine has no room for another process.
+        """
         with ExitStack() as ours, ExitStack() as theirs:
             channel, child_channel = socket.socketpair()
             lifeline, server_lifeline = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -154,16 +159,26 @@ class Launcher:
                 theirs.enter_context(end)
             try:
                 output = theirs.enter_context(request.output.open("ab"))
-                handed_over = [server_lifeline.fileno(), child_channel.fileno(), output.fileno()]
-                socket.send_fds(self._connection, [json.dumps(request.to_json()).encode()], handed_over)
+                # In a file, since a message has a limit: walls may let in thousands of files by name.
+                text = theirs.enter_context(open(os.memfd_create("request"), "wb"))
+                text.write(json.dumps(request.to_json()).encode())
+                text.flush()
+                ends = [server_lifeline.fileno(), child_channel.fileno()]
+                socket.send_fds(self._connection, [b"start"], [*ends, output.fileno(), text.fileno()])
             except OSError as error:
                 raise ConnectionError(f"the fork server is gone: {error}") from error
             theirs.close()
             started = lifeline.recv(_MESSAGE_BYTES)
             if not started:
                 raise ConnectionError("the fork server ended before it had started the process")
+            answer = json.loads(started)
+            if "refused" in answer:
+                raise RunInterrupted(
+                    f"expected room for another process, found: {answer['refused']}. "
+                    "End others, or raise the limit (ulimit -u), and resume."
+                )
             ours.pop_all()
-            return Child(json.loads(started)["pid"], channel, lifeline)
+            return Child(answer["pid"], channel, lifeline)
 
     def close(self) -> None:
         self._connection.close()

@@ -26,7 +26,7 @@ from openevolve.isolation.walls import Walls, loaded_modules
 from openevolve.isolation.watch import Excess, Limits, anonymous_bytes, children_of, descendants
 
 _TICK_SECONDS = 0.25
-_MESSAGE_BYTES = 1 << 20
+_MESSAGE_BYTES = 64
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -73,25 +73,29 @@ class Server:
     def _request(self, connection: socket.socket) -> bool:
         """Start what one message asks for; False at the end of the connection."""
         try:
-            message, fds, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 3)
+            message, fds, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, 4)
         except ConnectionError:
             return False
         if not message:
             return False
-        lifeline_fd, channel_fd, output_fd = fds
-        request = json.loads(message)
-        ours, theirs = None, None
-        if request["may_start"]:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        lifeline_fd, channel_fd, output_fd, request_fd = fds
+        with open(request_fd, "rb") as file:
+            file.seek(0)
+            request = json.load(file)
+        lifeline, (ours, theirs) = socket.socket(fileno=lifeline_fd), _launcher_ends(request["may_start"])
         server_pid = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            run(request, server_pid, channel_fd, output_fd, theirs.fileno() if theirs else None)
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, or too little memory
+            _send(lifeline, {"refused": error.strerror})
+            _close(lifeline, ours)
+        else:
+            if pid == 0:
+                run(request, server_pid, channel_fd, output_fd, theirs.fileno() if theirs else None)
+            self._watch(pid, lifeline, connection, ours, request)
         os.close(channel_fd)
         os.close(output_fd)
-        if theirs is not None:
-            theirs.close()
-        self._watch(pid, socket.socket(fileno=lifeline_fd), connection, ours, request)
+        _close(theirs)
         return True
 
     def _watch(
@@ -108,7 +112,7 @@ class Server:
         self.selector.register(lifeline, selectors.EVENT_READ, ("lifeline", child))
         if connection is not None:
             self.selector.register(connection, selectors.EVENT_READ, ("connection", connection))
-        self._tell(child, {"pid": pid})
+        _send(lifeline, {"pid": pid})
 
     def _lifeline(self, child: _Running) -> None:
         """A message on a lifeline asks for the child's end; so does its closing."""
@@ -147,14 +151,8 @@ class Server:
             self.selector.unregister(child.lifeline)
         self._kill_orphans()
         excess = child.excess or Excess("", "")
-        self._tell(child, {"exit": os.waitstatus_to_exitcode(status), **asdict(excess)})
+        _send(child.lifeline, {"exit": os.waitstatus_to_exitcode(status), **asdict(excess)})
         child.lifeline.close()
-
-    def _tell(self, child: _Running, message: dict[str, Any]) -> None:
-        try:
-            child.lifeline.send(json.dumps(message).encode())
-        except OSError:
-            pass  # the one who started it is gone, and its lifeline will say so
 
     def _watch_limits(self) -> None:
         for child in self.children.values():
@@ -189,6 +187,22 @@ class Server:
                 os.waitpid(-1, 0)
             except ChildProcessError:
                 return
+
+
+def _launcher_ends(may_start: bool) -> tuple[socket.socket | None, socket.socket | None]:
+    """Of the connection over which a child may ask for children: the server's and the child's."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if may_start else (None, None)
+
+
+def _send(lifeline: socket.socket, message: dict[str, Any]) -> None:
+    with suppress(OSError):  # the one who started it is gone, and its lifeline will say so
+        lifeline.send(json.dumps(message).encode())
+
+
+def _close(*ends: socket.socket | None) -> None:
+    for end in ends:
+        if end is not None:
+            end.close()
 
 
 def _limits(request: dict[str, Any]) -> Limits:
