@@ -44,6 +44,8 @@ __all__ = [
 
 SPLITS = ("train", "val", "test")
 
+_MOST_CLASSES = 256  # artifacts keep held-out labels as uint8
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -224,6 +226,8 @@ def _check_labels(
     highest = 1 if multi_label else outputs - 1
     if labels.min() < 0 or labels.max() > highest:
         raise source.refusal(key, f"labels from 0 to {highest}", f"{labels.min()} to {labels.max()}")
+    if not multi_label and outputs > _MOST_CLASSES:
+        raise source.refusal(key, f"at most {_MOST_CLASSES} classes", f"labels from 0 to {highest}")
     if multi_label:
         constant = np.flatnonzero(labels.min(axis=0) == labels.max(axis=0))
         if constant.size:
