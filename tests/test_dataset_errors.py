@@ -55,7 +55,7 @@ def test_binary_arrays(key: str, array: npt.NDArray[Any], words: str, tmp_path: 
     [
         ("multi-class", "train_labels", ZEROS, "every class from 0 to 1, found none of class 1"),
         ("multi-class", "train_labels", ZEROS - 1, "labels from 0 to 1, found -1 to -1"),
-        ("multi-class", "train_labels", ZEROS + 10**9, "at most 256 classes, found labels from 0 to 1000000000"),
+        ("multi-class", "train_labels", ZEROS + 10**9, "at most 256 classes, found .* 0 to 1000000000"),
         ("multi-class", "val_labels", LABELS, "every class from 0 to 2, found none of class 2"),
         ("multi-class", "val_labels", np.arange(6), "labels from 0 to 2, found 0 to 5"),
         ("multi-label", "val_labels", LABELS * [1, 0], "with and without each label, found label 1 always 0"),
