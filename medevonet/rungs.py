@@ -6,6 +6,7 @@ Costs are counted in images of full size trained on: they depend on nothing but 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from run_utils import TaskConfig
 
@@ -53,34 +54,32 @@ def shrink_factor(task: TaskConfig) -> int:
 
 
 def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tuple[Rung, ...]:
-    """The rungs below the full evaluation: with those before it, one costs at most its share of that.
+    """The rungs below the full evaluation: each may cost what its share is above that of the one before.
 
     The first rung also looks briefly at data sets that are too large for it, sharing out what is left; but
     not at those whose part would be too brief to say anything: noise in the score is worse than a data
-    set less. One is looked at in any case. A rung that would add nothing is left out.
+    set less. One is looked at in any case. A later rung that would add nothing is left out; there are as
+    many for every program, whatever its network allows.
 
     Args:
         shrink: what brief trainings may divide the size of images by; 1 where the network does not allow it.
     """
     rungs: list[Rung] = []
-    spent = 0
     todo = sorted(
         ((name, repeat) for name in counts for repeat in range(task.repeats(name))),
         key=lambda training: (counts[training[0]], training[1]),
     )
-    for share in task.rung_shares:
-        left = int(share * full_cost(counts, task)) - spent
+    for before, share in pairwise([0.0, *task.rung_shares]):
+        left = int((share - before) * full_cost(counts, task))
         trainings: list[Training] = []
         while todo and (cost := counts[todo[0][0]] * task.epochs) <= left:
             left -= cost
-            spent += cost
             trainings.append(todo.pop(0))
         brief = {}
         if not rungs:
             known = {name for name, _ in trainings}
             others = {name: count for name, count in counts.items() if name not in known}
             brief = _brief_trainings(others, left, task, shrink, least=0 if trainings else 1)
-            spent += sum(each.cost for each in brief.values())
         if trainings or brief:
             rungs.append(Rung(tuple(trainings), brief))
     return tuple(rungs)

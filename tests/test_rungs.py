@@ -79,7 +79,9 @@ def test_rungs_keep_to_their_shares_and_repeat_nothing(
     cost = sum(counts[name] * epochs for name, _ in trainings) + brief_cost
     # What one data set is judged by, however small the share; and what epochs are rounded up by.
     least = 50 * task.batch_size / shrink**2 + len(counts)
-    assert cost <= max(shares[-1] * full_cost(counts, task), least)
+    assert cost <= shares[-1] * full_cost(counts, task) + (0 if rungs[0].trainings else least)
+    full_size = plan_rungs(counts, task, 1)
+    assert [rung.trainings for rung in full_size] == [rung.trainings for rung in rungs]
 
 
 def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:
