@@ -57,7 +57,7 @@ class TaskConfig(Section):
     # split has 78 images: three trainings where one would be half a lottery.
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={"breastmnist": 3})
     # Of a ladder (medevonet/rungs.py): what a program may have cost on each rung, of the full cost.
-    rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.3], min_length=1)
+    rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.2, 0.3], min_length=1)
     rung_epochs: Annotated[int, Field(ge=1)] = 2  # of the first rung's brief trainings
     rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be shrunk to
     device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
