@@ -5,7 +5,7 @@ PneumoniaMNIST at 28 px (MEDMNIST_ROOT) under the fixed recipe; what is compared
 validation epoch, on the validation and on the test split. Rows give means and standard deviations over
 seeds, the mean difference bf16 - fp32 with its 95% interval (Student's t), and the time of both.
 
-    python benchmarks/precision.py [--program seed_program.py] [--seeds 10] [--epochs 10] [--processes 2]
+    python benchmarks/precision.py [--program seed_program.py] [--seeds 10] [--first-seed 0] [--epochs 10] [--processes 2]
 """
 
 import argparse
@@ -96,14 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--program", type=Path, default=Path(__file__).parent.parent / "seed_program.py")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     print(f"{hardware()}; load {load()}; Python {platform.python_version()}, PyTorch {torch.__version__}")
-    print(f"{options.program.name}, {options.epochs} epochs at 28 px, n = {options.seeds} seeds")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    print(
+        f"{options.program.name}, {options.epochs} epochs at 28 px, n = {len(seeds)} seeds from {seeds[0]} on"
+    )
     jobs = [
         Job(options.program, dataset, seed, options.epochs, precision)
-        for seed in range(options.seeds)
+        for seed in seeds
         for dataset in DATASETS
         for precision in PRECISIONS
     ]
