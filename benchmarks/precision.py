@@ -5,7 +5,7 @@ PneumoniaMNIST at 28 px (MEDMNIST_ROOT) under the fixed recipe; what is compared
 validation epoch, on the validation and on the test split. Rows give means and standard deviations over
 seeds, the mean difference bf16 - fp32 with its 95% interval (Student's t), and the time of both.
 
-    python benchmarks/precision.py [--program FILE] [--seeds 10] [--first-seed 0] [--epochs 10] [--processes 2]
+    python benchmarks/precision.py [--program FILE] [--seeds 10] [--first-seed 0] [--epochs 10]
 """
 
 import argparse
