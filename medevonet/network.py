@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from medevonet.counting import multiply_adds
+from medevonet.cpu_convolutions import breaks_channels_last
 from medevonet.faults import ProgramError, blame, check_finite, check_logits
 
 MODULE_NAME = "program"
@@ -87,7 +88,7 @@ class Program:
         head, logits = self._forward(network)
         check_finite(logits)
         _check_that_nothing_is_shared(network, self._create(seed=0))
-        if self.device.type == "cpu" and any(map(_breaks_channels_last, network.modules())):
+        if self.device.type == "cpu" and any(map(breaks_channels_last, network.modules())):
             self.memory_format = torch.contiguous_format
         with blame("counting"):
             params = sum(parameter.numel() for parameter in network.parameters())
@@ -234,20 +235,6 @@ def _name(network: nn.Module, layer: nn.Module) -> str:
 def _describe(network: nn.Module, head: nn.Linear) -> str:
     name = _name(network, head)
     return f"{name!r} (the last nn.Linear in forward order) with {head.out_features} outputs"
-
-
-def _breaks_channels_last(layer: nn.Module) -> bool:
-    """Whether oneDNN would write out of bounds in this layer's backward pass with channels last.
-
-    Seen with PyTorch 2.15 on AVX2 for strided 1x1 convolutions of 2 to 7 channels: heap corruption, then
-    SIGSEGV or SIGABRT. 16 is the number of floats in a register of AVX-512.
-    """
-    return (
-        isinstance(layer, nn.Conv2d)
-        and layer.kernel_size == (1, 1)
-        and layer.stride != (1, 1)
-        and layer.in_channels // layer.groups < 16
-    )
 
 
 def seed_everything(seed: int) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from medevonet.cpu_convolutions import avoid_slow_bf16
 from medevonet.faults import check_logits
 from medevonet.optimizer import OneCycleAdamW
 
@@ -63,6 +64,8 @@ class Training:
         self._generator = torch.Generator(self.device).manual_seed(seed)
         steps = recipe.epochs * len(self._batches())
         self._optimizer = OneCycleAdamW(network.parameters(), recipe.max_lr, recipe.weight_decay, steps)
+        if self.device.type == "cpu" and recipe.precision == "bf16":
+            avoid_slow_bf16(network)
         self._kept: dict[str, Any] = {}
         # Smaller once memory has run out: gradients are then summed over parts of a batch, while a layer that
         # looks at its batch (batch normalisation) sees a part at a time.
