@@ -35,7 +35,7 @@ from medevonet.channel import receive, send
 from medevonet.faults import ProgramError, blame
 from medevonet.hardware import cpu_has_bf16
 from medevonet.network import Program
-from medevonet.training import Precision, Recipe, Training, shrunken
+from medevonet.training import Precision, Recipe, Training, part_of
 
 _MESSAGE_CHARACTERS = 4000
 
@@ -159,10 +159,10 @@ class Session:
             if images is not None:
                 chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(seed))
                 chosen = chosen[:images].to(self.device)
-                train_images, train_labels = train_images[chosen], train_labels[chosen]
+                train_images, train_labels = part_of(train_images, chosen, shrink), train_labels[chosen]
             if shrink > 1:
-                train_images = shrunken(train_images, shrink)
-                self.images["val"] = shrunken(self.images["val"], shrink)
+                every = torch.arange(len(self.images["val"]), device=self.device)
+                self.images["val"] = part_of(self.images["val"], every, shrink)
         with blame("the network"):
             self.training = Training(
                 self.program.network(dataset["outputs"], seed),

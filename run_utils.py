@@ -58,7 +58,7 @@ class TaskConfig(Section):
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={"breastmnist": 3})
     # Of a ladder (medevonet/rungs.py): what a program may have cost on each rung, of the full cost.
     rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.2, 0.3], min_length=1)
-    rung_epochs: Annotated[int, Field(ge=1)] = 2  # of the first rung's brief trainings
+    rung_epochs: Annotated[int, Field(ge=1)] = 2  # at least, of the first rung's brief trainings
     rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be shrunk to
     device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the device has it natively
@@ -231,7 +231,12 @@ def load_settings(path: Path, overrides: Sequence[str]) -> Config:
     """Settings from a YAML file, or those of an earlier run from its ``run_info.json``. Raises UserError."""
     if path.name != "run_info.json":
         return load_config(path, overrides)
-    return check(Config, apply_overrides(read_run_info(path.parent)["config"], overrides), str(path))
+    settings = read_run_info(path.parent)["config"]
+    task = settings.get("task", {})
+    if "rung_share" in task:  # of runs before November 25th, 2026, which had a single rung
+        settings["task"] = {key: value for key, value in task.items() if key != "rung_share"}
+        settings["task"]["rung_shares"] = [task["rung_share"]]
+    return check(Config, apply_overrides(settings, overrides), str(path))
 
 
 def _git(*arguments: str) -> str | None:

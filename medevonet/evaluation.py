@@ -23,7 +23,7 @@ from medevonet.rungs import Brief, Rung, plan_rungs, shrink_factor
 from medevonet.starting import CandidateStarter, launcher_for
 from metrics_utils import bootstrap_statistics
 from openevolve.errors import UserError
-from openevolve.evaluation_result import EvaluationResult
+from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.isolation import Launcher, Level
 from openevolve.program import FailureKind
 from run_utils import TaskConfig
@@ -189,7 +189,10 @@ class _Session:
         shrink = shrink_factor(self.task)
         with self._candidate(dataset) as (candidate, _):
             referee.check_that_one_batch_fits(candidate, training_seed(self.task.seed, dataset.name))
-            return shrink if shrink == 1 or candidate.accepts(self.task.size // shrink) else 1
+            try:
+                return shrink if shrink == 1 or candidate.accepts(self.task.size // shrink) else 1
+            except EvaluationFailed:  # it does not have to, and may even crash
+                return 1
 
     def _climb(self, rung: Rung) -> RungResult:
         for dataset in self.datasets:

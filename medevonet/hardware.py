@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-_NVIDIA = Path("/proc/driver/nvidia/gpus")
+_GPUS = ("/proc/driver/nvidia/gpus", "/dev/dxg", "/dev/kfd")  # NVIDIA's driver, that of WSL2, AMD's
 
 
-def has_nvidia_driver() -> bool:
-    """Whether NVIDIA's driver knows of a GPU; whether a process may use it is another question."""
-    return _NVIDIA.exists()
+def may_have_gpu() -> bool:
+    """Whether a driver knows of a GPU; whether a process may use it is another question."""
+    return any(Path(path).exists() for path in _GPUS)
 
 
 def cpu_has_bf16() -> bool:

@@ -72,16 +72,19 @@ class Program:
         return network
 
     def accepts(self, size: int) -> bool:
-        """Whether a fresh network also runs on images of another size, in both modes."""
+        """Whether a fresh network also takes images of another size: finite logits and gradients."""
         images = self._images(2, size)
         try:
             network = self.network(DEFAULT_CLASSES, seed=0)
             for training in (False, True):
                 with blame(f"images {tuple(images.shape)}"):
-                    check_logits(network.train(training)(images), (len(images), DEFAULT_CLASSES))
+                    logits = check_logits(network.train(training)(images), (len(images), DEFAULT_CLASSES))
+                    check_finite(logits)
+                    logits.sum().backward()
         except ProgramError:
             return False
-        return True
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        return all(bool(gradient.isfinite().all()) for gradient in gradients)
 
     def _inspect(self, outputs: list[int]) -> Inspection:
         network = self._create(seed=0)

@@ -13,6 +13,7 @@ from dataloader import DatasetConfig
 from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
+from medevonet.rungs import full_cost, plan_rungs, shrink_factor
 from medevonet.trial import described, measure
 from openevolve.cli import with_isolation
 from openevolve.config import Config, ModelConfig, Price
@@ -164,14 +165,28 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
             f"evaluator.timeout: expected at least the {duration(seconds)} that the seed takes here, found "
             f"{duration(config.evaluator.timeout)}; raise it, or choose a smaller task.size, or fewer sets"
         )
+    images = {name: count["train"] for name, count in counts.items()}
     whole = seconds * (config.max_iterations + 1) / config.evaluator.parallel_evaluations
     return [
         f"device: {described(task, rates.device)}, {rates.precision}; the seed program "
         f"trains on {rates.training:.0f} images a second and predicts {rates.predicting:.0f}",
         f"time: about {duration(seconds)} for one evaluation, {duration(whole)} for the run, "
         "if programs are about as fast as the seed and all are evaluated in full",
+        *([] if config.fidelity == "full" else [f"rungs: {_rungs(images, task)}"]),
         *_cost(config, program),
     ]
+
+
+def _rungs(images: Mapping[str, int], task: TaskConfig) -> str:
+    """What a program costs up to each rung, of a full evaluation."""
+    spent, shares = 0, []
+    for rung in plan_rungs(images, task, shrink_factor(task)):
+        spent += sum(images[name] * task.epochs for name, _ in rung.trainings)
+        spent += sum(brief.cost for brief in rung.brief.values())
+        shares.append(f"{spent / full_cost(images, task):.1%}")
+    if not shares:
+        return "none is cheap enough to tell anything; every program is evaluated in full"
+    return f"{', '.join(shares)} of the cost of a full evaluation"
 
 
 def _cost(config: Config, program: Path) -> list[str]:

@@ -6,13 +6,14 @@ Costs are counted in images of full size trained on: they depend on nothing but 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from run_utils import TaskConfig
 
 # A brief training of fewer steps than this ranks networks by luck: 14 steps on PneumoniaMNIST gave AUCs from
 # .54 to .97 to networks that all end between .995 and .998 (benchmarks/fidelity.py).
 _LEAST_BATCHES = 50
+
+_ROUNDING = 1e-6  # of a product of a share, in images
 
 Training = tuple[str, int]  # a data set, and which of its trainings, from 0
 
@@ -54,12 +55,11 @@ def shrink_factor(task: TaskConfig) -> int:
 
 
 def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tuple[Rung, ...]:
-    """The rungs below the full evaluation: each may cost what its share is above that of the one before.
+    """The rungs below the full evaluation; with those before it, each costs at most its share.
 
     The first rung also looks briefly at data sets that are too large for it, sharing out what is left; but
     not at those whose part would be too brief to say anything: noise in the score is worse than a data
-    set less. One is looked at in any case. A later rung that would add nothing is left out; there are as
-    many for every program, whatever its network allows.
+    set less. A rung that would add nothing is left out, and there may be none: but as many for every program.
 
     Args:
         shrink: what brief trainings may divide the size of images by; 1 where the network does not allow it.
@@ -69,31 +69,32 @@ def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tupl
         ((name, repeat) for name in counts for repeat in range(task.repeats(name))),
         key=lambda training: (counts[training[0]], training[1]),
     )
-    for before, share in pairwise([0.0, *task.rung_shares]):
-        left = int((share - before) * full_cost(counts, task))
+    spent = 0
+    for number, share in enumerate(task.rung_shares):
+        allowed = int(share * full_cost(counts, task) + _ROUNDING)
         trainings: list[Training] = []
-        while todo and (cost := counts[todo[0][0]] * task.epochs) <= left:
-            left -= cost
+        while todo and spent + (cost := counts[todo[0][0]] * task.epochs) <= allowed:
+            spent += cost
             trainings.append(todo.pop(0))
         brief = {}
-        if not rungs:
+        if number == 0:
             known = {name for name, _ in trainings}
             others = {name: count for name, count in counts.items() if name not in known}
-            brief = _brief_trainings(others, left, task, shrink, least=0 if trainings else 1)
+            brief = _brief_trainings(others, allowed - spent, task, shrink)
+            spent = allowed  # whatever shrinking saves, so that later rungs are the same for all programs
         if trainings or brief:
             rungs.append(Rung(tuple(trainings), brief))
     return tuple(rungs)
 
 
-def _brief_trainings(
-    counts: Mapping[str, int], cost: int, task: TaskConfig, shrink: int, least: int
-) -> dict[str, Brief]:
+def _brief_trainings(counts: Mapping[str, int], cost: int, task: TaskConfig, shrink: int) -> dict[str, Brief]:
     """Trainings that share ``cost`` alike, on the smallest data sets, as many as it is enough for."""
-    enough = math.ceil(_LEAST_BATCHES * task.batch_size / shrink**2)
-    names = sorted(counts, key=lambda name: counts[name])[: max(cost // enough, least)]
+    # For networks that take small images; to others, which will see less, nothing else is done.
+    enough = math.ceil(_LEAST_BATCHES * task.batch_size / shrink_factor(task) ** 2)
+    names = sorted(counts, key=lambda name: counts[name])[: cost // enough]
     brief: dict[str, Brief] = {}
     for number, name in enumerate(names):
-        brief[name] = _brief(counts[name], max(cost // (len(names) - number), enough), task, shrink)
+        brief[name] = _brief(counts[name], cost // (len(names) - number), task, shrink)
         cost -= brief[name].cost
     return brief
 

@@ -163,11 +163,16 @@ def _release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def shrunken(images: Tensor, factor: int) -> Tensor:
-    """Images (N, H, W[, 3]) of uint8 as (N, H / factor, W / factor[, 3]): means of squares, rounded."""
+def part_of(images: Tensor, chosen: Tensor, shrink: int) -> Tensor:
+    """Images (N, H, W[, 3]) of uint8 chosen by index, (n, H / shrink, W / shrink[, 3]).
+
+    Pixels are means of squares, rounded. Large images are never copied as a whole.
+    """
+    if shrink == 1:
+        return images[chosen]
     chunks = []
-    for chunk in images.split(_SHRUNKEN_AT_ONCE):
-        squares = chunk.unflatten(2, (-1, factor)).unflatten(1, (-1, factor))
+    for chunk in chosen.split(_SHRUNKEN_AT_ONCE):
+        squares = images[chunk].unflatten(2, (-1, shrink)).unflatten(1, (-1, shrink))
         chunks.append(squares.float().mean(dim=(2, 4)).round_().to(torch.uint8))
     return torch.cat(chunks)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dataloader import Dataset
-from medevonet.hardware import cpu_has_bf16, has_nvidia_driver
+from medevonet.hardware import cpu_has_bf16, may_have_gpu
 from medevonet.starting import CandidateStarter
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
@@ -35,13 +35,13 @@ def settle_device(task: TaskConfig, program: Path, level: Level) -> tuple[TaskCo
     ``task.device`` is none.
     """
     device, precision = task.device, task.precision
-    if device == "cpu" or (device == "auto" and not has_nvidia_driver()):
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
         found, settled = "cpu", "bf16" if cpu_has_bf16() else "fp32"
     else:
         try:
             rates = measure(task, program, level)
         except EvaluationFailed:  # the run will tell how
-            return task, device
+            return task, f"{device} (the trial of the seed program failed)"
         found, settled = rates.device, rates.precision
     settled_task = task.model_copy(update={"precision": settled if precision == "auto" else precision})
     return settled_task, described(task, found)
@@ -51,9 +51,9 @@ def described(task: TaskConfig, found: str) -> str:
     """The device that candidates found, aloud where it is a fallback."""
     if task.device != "auto" or found != "cpu":
         return found
-    if has_nvidia_driver():
+    if may_have_gpu():
         return (
-            "THE CPU, though NVIDIA's driver knows of a GPU: programs cannot use it (is this PyTorch built "
+            "THE CPU, though a driver knows of a GPU: programs cannot use it (is this PyTorch built "
             "for CUDA, is the driver new enough for it, does CUDA_VISIBLE_DEVICES name a GPU?)"
         )
     return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"

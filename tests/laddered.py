@@ -46,6 +46,15 @@ def evaluate(program_path):
     return last
 """
 
+# As above, with a second rung that says more of X and costs more.
+IN_THREE_RUNGS = EVALUATOR.replace(
+    '        print("full", file=log, flush=True)\n',
+    """        print("second", file=log, flush=True)
+        yield {"combined_score": x / 200 + 0.01 * math.sin(37 * x), "cost": 3, **size}
+        print("full", file=log, flush=True)
+""",
+)
+
 LADDER = "fidelity={min_full: 5, top_share: 0.2, audit_share: 0.2, confidence: 0.8}"
 
 
@@ -62,9 +71,10 @@ def run_in_rungs(
     config: Config,
     proposer: RandomWalk | None = None,
     environment: dict[str, str] | None = None,
+    evaluator: str = EVALUATOR,
 ) -> Result:
     run = make_run(folder, config, proposer)
-    run.evaluator.write_text(EVALUATOR)
+    run.evaluator.write_text(evaluator)
     return execute(replace(run, environment=environment or {}), PlainDisplay())
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from candidate import settle
+from candidate import Session, settle
 from medevonet.faults import ProgramError
 from medevonet.network import Inspection, Program, swap
 from run_utils import PROJECT
@@ -158,3 +159,26 @@ def test_logits_tell_images_apart_that_bf16_would_not() -> None:
     assert logits.dtype is torch.float32
     assert len(logits.unique()) == 9
     assert len(logits.bfloat16().unique()) == 1
+
+
+def test_a_brief_training_sees_fewer_and_smaller_images(tmp_path: Path) -> None:
+    images, labels = np.zeros((12, 16, 16), np.uint8), np.arange(12)[:, None] % 2
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "labels.npy", labels)
+    (tmp_path / "program.py").write_text(programs.SOUND, encoding="utf-8")
+    recipe = {"epochs": 2, "batch_size": 4, "max_lr": 1e-3, "weight_decay": 0.0, "evaluation_batch": 8}
+    dataset = {
+        "label_kind": "binary", "outputs": 2, "train_labels": str(tmp_path / "labels.npy"),
+        "images": dict.fromkeys(("train", "val", "test"), str(tmp_path / "images.npy")),
+    }  # fmt: skip
+    argument = {"program": str(tmp_path / "program.py"), "size": 16, "threads": 1, "recipe": recipe}
+    session = Session(argument | {"dataset": dataset}, CPU)
+    session.load([2], "fp32")
+    assert session.accepts(8) == ({"accepted": True}, None)
+    for fields, count, size in (({}, 12, 16), ({"images": 5, "epochs": 1, "shrink": 2}, 5, 8)):
+        session.start(0, **fields)
+        assert session.training.images.shape == (count, size, size)
+        assert session.images["val"].shape == (12, size, size)
+        _, probabilities = session.epoch()
+        assert probabilities is not None
+        assert probabilities.shape == (12, 2)

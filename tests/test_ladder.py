@@ -16,7 +16,14 @@ from openevolve.journal import read_journal
 from openevolve.program import Context, FailureKind, Outcome, Proposal
 from openevolve.run import Result, execute
 from openevolve.stopping import Stopping
-from tests.laddered import EVALUATOR, decisions, judged_events, ladder_settings, run_in_rungs
+from tests.laddered import (
+    EVALUATOR,
+    IN_THREE_RUNGS,
+    decisions,
+    judged_events,
+    ladder_settings,
+    run_in_rungs,
+)
 from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, story
 from tests.test_runs import wait_for_lines
 
@@ -51,6 +58,31 @@ def test_programs_are_promoted_rejected_and_audited(undisturbed: tuple[Path, Res
             assert log[:2] == ["rung", "full"]
     held = {elite.program.iteration for elite in result.database.best(100)}
     assert held == {i for i, outcome in history.outcomes.items() if outcome.evaluated}
+
+
+def test_a_program_is_judged_on_every_rung_below_the_full_evaluation(tmp_path: Path) -> None:
+    result = run_in_rungs(tmp_path, ladder_settings(), evaluator=IN_THREE_RUNGS)
+    assert result.history.rungs == 3
+    rejected_on = set()
+    for iteration, by_rung in decisions(result).items():
+        outcome = result.history.outcomes[iteration]
+        *before, last = by_rung.values()
+        assert Verdict.REJECTED not in [decision.verdict for decision in before]
+        assert outcome.rejected == (last.verdict is Verdict.REJECTED)
+        log = (tmp_path / "log" / outcome.program_id).read_text().split()
+        reached = last.rung if outcome.rejected else 3
+        assert log == [*["rung", "second", "full"][:reached], "freed"]
+        if outcome.rejected:
+            assert outcome.metrics["cost"] == {1: 1, 2: 3}[last.rung]
+            rejected_on.add(last.rung)
+            # One draw for all rungs: an audited program goes all the way.
+            assert Verdict.AUDITED not in [decision.verdict for decision in before]
+    assert rejected_on == {1, 2}
+    assert result.ladder is not None
+    assert result.ladder.audited == sum(
+        any(decision.verdict is Verdict.AUDITED for decision in by_rung.values())
+        for by_rung in decisions(result).values()
+    )
 
 
 def test_nothing_is_rejected_before_enough_full_evaluations(undisturbed: tuple[Path, Result]) -> None:

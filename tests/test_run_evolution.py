@@ -216,6 +216,7 @@ def test_check_reports_and_touches_nothing(cache: Path, tmp_path: Path) -> None:
         "limits: 100 iterations",
         "device: ",
         "time: ",
+        "rungs: ",
     ):
         assert f"\n{line}" in f"\n{done.stdout}"
     assert "cost: about $" in done.stdout

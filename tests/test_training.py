@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from medevonet.optimizer import OneCycleAdamW, one_cycle
-from medevonet.training import LabelKind, Recipe, Training, shrunken, to_rgb
+from medevonet.training import LabelKind, Recipe, Training, part_of, to_rgb
 
 RECIPE = Recipe(
     epochs=3, batch_size=16, evaluation_batch=32, max_lr=0.01, weight_decay=0.01, precision="fp32"
@@ -157,7 +157,8 @@ def test_grey_images_equal_rgb_ones_of_equal_planes(memory_format: torch.memory_
 @pytest.mark.parametrize("shape", [(600, 12, 12), (3, 12, 12, 3)])
 def test_shrunken_images_are_means_of_squares(shape: tuple[int, ...]) -> None:
     images = torch.randint(0, 256, shape, dtype=torch.uint8)
-    small = shrunken(images, 3)
+    small = part_of(images, torch.arange(len(images)), 3)
+    assert torch.equal(part_of(images, torch.tensor([2, 0]), 3), small[[2, 0]])
     assert (small.shape, small.dtype) == ((shape[0], 4, 4, *shape[3:]), torch.uint8)
     for row, column in ((0, 0), (3, 2)):
         square = images[-1, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3].float()

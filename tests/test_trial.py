@@ -21,7 +21,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def pretend_a_driver(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
-    monkeypatch.setattr(trial, "has_nvidia_driver", lambda: there)
+    monkeypatch.setattr(trial, "may_have_gpu", lambda: there)
 
 
 def test_the_precision_is_settled_before_a_run(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_a_card_that_programs_cannot_use_is_said_aloud(
     pretend_a_driver(monkeypatch, there=True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     task, device = trial.settle_device(TASK, program, "strict")
-    assert device.startswith("THE CPU, though NVIDIA's driver knows of a GPU")
+    assert device.startswith("THE CPU, though a driver knows of a GPU")
     assert task.precision in ("bf16", "fp32")
 
 
@@ -56,4 +56,7 @@ def test_a_seed_that_fails_is_left_to_the_run(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("nothing = 0\n", encoding="utf-8")
     task = TASK.model_copy(update={"device": "meta"})
-    assert trial.settle_device(task, program, "strict") == (task, "meta")
+    assert trial.settle_device(task, program, "strict") == (
+        task,
+        "meta (the trial of the seed program failed)",
+    )

@@ -27,14 +27,20 @@ class Replay:
 
 
 def replay_report(records: Sequence[Record], config: Config) -> list[str]:
-    """What ``REPLAYS`` replays spend and find, in lines."""
+    """What replays spend and find on a single island, and on as many as the settings have."""
     ladder = config.fidelity if isinstance(config.fidelity, LadderConfig) else LadderConfig()
-    replays = [replay(records, config, ladder, seed) for seed in range(REPLAYS)]
+    lines = [f"{REPLAYS} replays, rule {ladder.model_dump()}:"]
+    for islands in sorted({1, config.database.num_islands}):
+        lines += [f" islands: {islands}", *_lines(records, config, ladder, islands)]
+    return lines
+
+
+def _lines(records: Sequence[Record], config: Config, ladder: LadderConfig, islands: int) -> list[str]:
+    replays = [replay(records, config, ladder, seed, islands) for seed in range(REPLAYS)]
     best = max(record.full[0].score for record in records)
     savings = [1 / replay.spent for replay in replays]
     found = [replay for replay in replays if replay.until_best is not None]
     lines = [
-        f"{REPLAYS} replays, rule {ladder.model_dump()}:",
         f"  training saved: {_spread(savings, '{:.2f}')} times less than everything in full",
         f"  evaluated in full: {_spread([replay.promoted for replay in replays], '{:.0%}')} of the programs",
         f"  recall of the top {TOP_SHARE:.0%}: {_spread([replay.recall for replay in replays], '{:.2f}')}",
@@ -49,9 +55,12 @@ def replay_report(records: Sequence[Record], config: Config) -> list[str]:
     return lines
 
 
-def replay(records: Sequence[Record], config: Config, ladder: LadderConfig, seed: int) -> Replay:
+def replay(
+    records: Sequence[Record], config: Config, ladder: LadderConfig, seed: int, islands: int = 1
+) -> Replay:
     """Records in a random order, each known by its score and cell as far as it climbs.
 
+    Islands take them in turn; a program has to beat the elite of its cell on its own island.
     The other seed's full evaluation says what everything in full would have cost.
     """
     rng = random.Random(seed)
@@ -60,13 +69,13 @@ def replay(records: Sequence[Record], config: Config, ladder: LadderConfig, seed
     axes = declared_axes(config)
     best = max(order, key=lambda record: record.full[0].score)
     climbs: list[Climb] = []
-    elites: dict[Cell, float] = {}
+    elites: dict[tuple[int, Cell], float] = {}
     promoted: list[Record] = []
     spent = everything = 0.0
     until_best = None
-    for record in order:
+    for number, record in enumerate(order):
         everything += record.full[1].cost
-        cell = tuple(axis.bin(record.rungs[0][axis.name]) for axis in axes)
+        cell = number % islands, tuple(axis.bin(record.rungs[0][axis.name]) for axis in axes)
         rule = PromotionRule(ladder, climbs)
         climb, cost = _climb(record, rule, elites.get(cell), rng.random())
         climbs.append(climb)

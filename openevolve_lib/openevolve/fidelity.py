@@ -128,7 +128,7 @@ def calibrate(pairs: Sequence[tuple[float, float]], confidence: float) -> Calibr
     of the final scores. It needs no tuning (the penalty follows the scores' own spread), and one pass;
     that a single outlier tilts it is covered by the margin, which is a quantile of what the line gets
     wrong for programs it was not fitted to (each left out in turn), as in the jackknife intervals of
-    Barber et al. (2021). Which programs have a final score depends on their rung's score alone but for
+    Barber et al. (2021). Which programs have a final score depends on the scores of their rungs alone but for
     the elite of the cell, so that selection hardly biases the line; audits add pairs at its low end.
     """
     count = len(pairs)

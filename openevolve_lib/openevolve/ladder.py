@@ -173,7 +173,10 @@ def ladder_report(settings: LadderConfig, history: History, database: Database) 
 
 
 def _cost_share(full: Sequence[Outcome], rejected: Sequence[Outcome]) -> float | None:
-    """The cost of all, as a share of as many full evaluations at their mean cost."""
+    """The cost of all, as a share of as many full evaluations at their mean cost.
+
+    That of a program on all rungs: what those do beside the full evaluation (brief trainings) counts as its.
+    """
     known = all(COST_METRIC in outcome.metrics for outcome in (*full, *rejected))
 
     def cost(outcomes: Sequence[Outcome]) -> float:

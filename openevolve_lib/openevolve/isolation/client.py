@@ -148,8 +148,20 @@ class Launcher:
 
         Raises:
             ConnectionError: the server is gone.
-            RunInterrupted: the machine has no room for another process.
+            RunInterrupted: the machine has no room for another process, or no descriptors.
         """
+        try:
+            return self._start(request)
+        except ConnectionError:
+            raise
+        except FileNotFoundError as error:
+            raise ConnectionError("the fork server is gone, and its scratch folder with it") from error
+        except OSError as error:
+            raise RunInterrupted(
+                f"expected room to start a process, found: {error}. Make some (ulimit -n) and go on."
+            ) from error
+
+    def _start(self, request: Request) -> Child:
         with ExitStack() as ours, ExitStack() as theirs:
             channel, child_channel = socket.socketpair()
             lifeline, server_lifeline = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -157,13 +169,13 @@ class Launcher:
                 ours.enter_context(end)
             for end in (child_channel, server_lifeline):
                 theirs.enter_context(end)
+            output = theirs.enter_context(request.output.open("ab"))
+            # In a file, since a message has a limit: walls may let in thousands of files by name.
+            text = theirs.enter_context(open(os.memfd_create("request"), "wb"))
+            text.write(json.dumps(request.to_json()).encode())
+            text.flush()
+            ends = [server_lifeline.fileno(), child_channel.fileno()]
             try:
-                output = theirs.enter_context(request.output.open("ab"))
-                # In a file, since a message has a limit: walls may let in thousands of files by name.
-                text = theirs.enter_context(open(os.memfd_create("request"), "wb"))
-                text.write(json.dumps(request.to_json()).encode())
-                text.flush()
-                ends = [server_lifeline.fileno(), child_channel.fileno()]
                 socket.send_fds(self._connection, [b"start"], [*ends, output.fileno(), text.fileno()])
             except OSError as error:
                 raise ConnectionError(f"the fork server is gone: {error}") from error
@@ -175,7 +187,7 @@ class Launcher:
             if "refused" in answer:
                 raise RunInterrupted(
                     f"expected room for another process, found: {answer['refused']}. "
-                    "End others, or raise the limit (ulimit -u), and resume."
+                    "End others, or raise the limit (ulimit -u), and go on."
                 )
             ours.pop_all()
             return Child(answer["pid"], channel, lifeline)
