@@ -17,6 +17,7 @@ from run_utils import (
     create_run,
     evaluation_environment,
     find_run,
+    load_settings,
     point_latest,
     private_paths,
     read_run_info,
@@ -126,3 +127,11 @@ def test_paths_of_the_users_own_files_do_not_depend_on_the_folder_of_an_evaluati
     assert (task.datasets[1], task.threads, task.data_root) == ("breastmnist", 3, None)
     assert evaluation_environment(task, tmp_path)["MEDMNIST_ROOT"] == str(tmp_path / "data")
     assert {tmp_path / "data", tmp_path / "data/mine.npz"} <= set(private_paths(task))
+
+
+def test_settings_of_a_run_with_a_single_rung_are_still_read(tmp_path: Path) -> None:
+    """``task.rung_share`` was a number before there were several rungs."""
+    settings = {"task": {"size": 28, "rung_share": 0.15}, "fidelity": "full"}
+    (tmp_path / "run_info.json").write_text(json.dumps({"config": settings}), encoding="utf-8")
+    config = load_settings(tmp_path / "run_info.json", ["task.epochs=3"])
+    assert TaskConfig.model_validate(config.task) == TaskConfig(size=28, rung_shares=[0.15], epochs=3)
