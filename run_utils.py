@@ -233,9 +233,7 @@ def load_settings(path: Path, overrides: Sequence[str]) -> Config:
         return load_config(path, overrides)
     settings = read_run_info(path.parent)["config"]
     task = settings.get("task")
-    if (
-        isinstance(task, dict) and "rung_share" in task
-    ):  # of runs before November 25th, 2026, which had a single rung
+    if isinstance(task, dict) and "rung_share" in task:  # of runs when there was a single rung
         settings["task"] = {key: value for key, value in task.items() if key != "rung_share"}
         settings["task"]["rung_shares"] = [task["rung_share"]]
     return check(Config, apply_overrides(settings, overrides), str(path))
