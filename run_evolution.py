@@ -35,6 +35,7 @@ from run_utils import (
     DEMO_OVERRIDES,
     PROJECT,
     TaskConfig,
+    check_protocol,
     create_run,
     evaluation_environment,
     find_run,
@@ -113,7 +114,11 @@ def make_plan(options: argparse.Namespace) -> Plan:
     resumed = find_run(options.resume) if options.resume else None
     config = load_settings(resumed / "run_info.json" if resumed else options.config, overrides)
     threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
-    return Plan(config, settled(check(TaskConfig, config.task, "task"), threads), resumed)
+    task = settled(check(TaskConfig, config.task, "task"), threads)
+    if resumed:
+        recorded = load_settings(resumed / "run_info.json", [])
+        check_protocol(check(TaskConfig, recorded.task, "task"), task)
+    return Plan(config, task, resumed)
 
 
 def _preset(options: argparse.Namespace) -> tuple[str, ...]:

@@ -41,6 +41,11 @@ DEMO_OVERRIDES = (
 )
 
 
+_BESIDE_THE_PROTOCOL: dict[str, Any] = dict.fromkeys(
+    ("data_root", "download", "device", "threads", "bootstrap_replicates"), True
+)
+
+
 class TaskConfig(Section):
     """The ``task`` section of config.yaml: what a program is trained on, and the fixed recipe."""
 
@@ -69,6 +74,12 @@ class TaskConfig(Section):
         """How many times a data set is trained on."""
         return self.seeds.get(dataset, 1)
 
+    def protocol(self) -> dict[str, Any]:
+        """The settings that a score, or a decision between rungs, depends on. Files may be moved."""
+        return self.model_dump(
+            mode="json", exclude=_BESIDE_THE_PROTOCOL | {"datasets": {"__all__": {"path"}}}
+        )
+
     @field_validator("rung_shares")
     @classmethod
     def _rungs_lead_up(cls, shares: list[float]) -> list[float]:
@@ -94,6 +105,18 @@ def settled(task: TaskConfig, threads: int | None = None) -> TaskConfig:
     root = task.data_root and _absolute(task.data_root)
     changes = {"datasets": datasets, "data_root": root, "threads": task.threads or threads}
     return task.model_copy(update=changes)
+
+
+def check_protocol(recorded: TaskConfig, task: TaskConfig) -> None:
+    """Refuse scores that those of the run so far cannot be compared with. Raises UserError."""
+    before, now = recorded.protocol(), task.protocol()
+    changed = {key: now[key] for key in now if now[key] != before[key]}
+    if changed:
+        raise UserError(
+            "--resume: expected the protocol that the run's scores rest on, found changes: "
+            + ", ".join(f"task.{key} is {before[key]}, not {value}" for key, value in changed.items())
+            + ". Leave these settings as they are, or start a new run."
+        )
 
 
 def data_folder(task: TaskConfig) -> Path:
