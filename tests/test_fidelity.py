@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from openevolve.config import LadderConfig
-from openevolve.fidelity import Climb, Decision, Judged, PromotionRule, Verdict, audit, calibrate
+from openevolve.fidelity import Audit, Climb, Decision, Judged, PromotionRule, Verdict, audit, calibrate
 
 SCORE = st.floats(-100, 100) | st.sampled_from([0.0, 0.5, 1.0])  # ties too
 PAIRS = st.lists(st.tuples(SCORE, SCORE), min_size=3, max_size=40)
@@ -185,43 +185,70 @@ def judged(promoted: Sequence[float], audited: Sequence[float], to_beat: float |
 
 def test_recall_counts_each_audited_program_for_those_it_stands_for() -> None:
     programs = judged(promoted=[0.9] * 8 + [0.5] * 10, audited=[0.9] * 2 + [0.5] * 20)
-    found = audit(programs, [p.final for p in programs], audit_share=0.25)
-    assert (found.audited, found.good) == (22, 10)
-    assert found.recall == pytest.approx(8 / (8 + 2 / 0.25))
+    found = audit(programs, [p.final for p in programs], rejected=66)
+    assert (found.promoted, found.audited, found.good, found.rejected) == (8, 22, 2, 88)
+    recall = found.recall()
+    assert recall is not None
+    assert recall[0] == pytest.approx(8 / (8 + 88 * 2 / 22))
+    # Wilson's interval of 2 in 22, from a table: .0253 to .2781
+    assert recall[1:] == pytest.approx((8 / (8 + 88 * 0.2781), 8 / (8 + 88 * 0.0253)), rel=2e-3)
 
 
 def test_good_is_also_what_would_have_beaten_its_cell() -> None:
     programs = judged([0.5] * 5, [0.1] * 4, to_beat=0.4) + judged([], [0.45], to_beat=0.4)
     finals = [p.final for p in programs] + [0.9] * 100
-    assert audit(programs, finals, audit_share=0.5).recall == pytest.approx(5 / (5 + 1 / 0.5))
+    found = audit(programs, finals, rejected=5)
+    assert (found.promoted, found.good) == (5, 1)
+    assert found.recall() == pytest.approx((5 / (5 + 10 * 1 / 5), 5 / (5 + 6), 5 / (5 + 1)))
 
 
 @pytest.mark.parametrize(
-    ("promoted", "audited"), [([], []), ([0.9] * 20, [0.1] * 4), ([0.9] * 2, [0.1] * 20), ([], [0.5] * 4)]
+    ("promoted", "audited"), [([], []), ([0.9] * 20, []), ([0.1] * 2, [0.1] * 20)], ids=str
 )
-def test_too_few_to_say_is_said(promoted: Sequence[float], audited: Sequence[float]) -> None:
-    programs = judged(promoted, audited)
-    found = audit(programs, [0.9, 0.8, 0.1] * 10, audit_share=0.1)
-    assert found.recall is None
-    assert str(found).startswith(f"unknown ({len(audited)} audited, ")
+def test_nothing_to_go_by_is_said(promoted: Sequence[float], audited: Sequence[float]) -> None:
+    found = audit(judged(promoted, audited), [0.9, 0.8, 0.7] * 10, rejected=40)
+    assert found.recall() is None
+    assert str(found).startswith("unknown (")
+    assert str(found).endswith(f"among {len(audited)} audited)")
+
+
+def test_a_few_audits_leave_a_wide_interval() -> None:
+    found = audit(judged([0.9] * 12, [0.1] * 2), [0.9, 0.1] * 10, rejected=70)
+    assert str(found) == ("1.000 (95%: 0.202 to 1.000; 12 good programs promoted, 0 among 2 audited)")
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
+def test_the_interval_holds_the_estimate_and_all_that_is_possible(
+    promoted: int, good: int, poor: int, unseen: int
+) -> None:
+    assume(promoted + good > 0)
+    assume(good + poor > 0)
+    recall = Audit(promoted, good + poor, good, good + poor + unseen).recall()
+    assert recall is not None
+    estimate, low, high = recall
+    assert 0 <= low <= estimate + 1e-12
+    assert estimate <= high + 1e-12
+    assert high <= promoted / (promoted + good) + 1e-12
+    assert low >= promoted / (promoted + good + unseen) - 1e-12
+    if unseen == 0:
+        assert low == pytest.approx(high)
 
 
 def test_an_audit_of_many_random_runs_finds_the_true_recall() -> None:
-    """Of programs whose fate is known, a fifth is audited: the estimates' mean is the true share."""
+    """Of programs whose fate is known, a fifth is audited: the interval has its share of the truths."""
     rng = random.Random(5)
-    truth, estimates = [], []
+    truths, estimates, covered = [], [], 0
     for _ in range(300):
         finals = [rng.random() for _ in range(200)]
         promoted = [rng.random() < 0.5 + final / 2 for final in finals]
         fates = list(zip(finals, promoted, strict=True))
-        programs = judged(
-            [final for final, goes_on in fates if goes_on],
-            [final for final, goes_on in fates if not goes_on and rng.random() < 0.2],
-        )
-        found = audit(programs, finals, 0.2)
-        good = sorted(fates, reverse=True)[:40]
-        if found.recall is not None:
-            estimates.append(found.recall)
-            truth.append(sum(p for _, p in good) / 40)
-    assert len(estimates) > 250
-    assert sum(estimates) / len(estimates) == pytest.approx(sum(truth) / len(truth), abs=0.02)
+        passed = [final for final, goes_on in fates if goes_on]
+        audited = [final for final, goes_on in fates if not goes_on and rng.random() < 0.2]
+        recall = audit(judged(passed, audited), finals, len(finals) - len(passed) - len(audited)).recall()
+        assert recall is not None
+        truth = sum(goes_on for _, goes_on in sorted(fates, reverse=True)[:40]) / 40
+        truths.append(truth)
+        estimates.append(recall[0])
+        covered += recall[1] <= truth <= recall[2]
+    assert sum(estimates) / 300 == pytest.approx(sum(truths) / 300, abs=0.02)
+    assert covered / 300 > 0.9

@@ -172,7 +172,7 @@ class _Sums:
 
 
 _GOOD_SHARE = 0.2  # of the final scores of a run
-_ENOUGH = 5  # audited programs, and good ones, for a recall that says something
+_Z = 1.96  # of a normal distribution's middle 95%
 
 
 @dataclass(frozen=True)
@@ -186,36 +186,53 @@ class Judged:
 
 @dataclass(frozen=True)
 class Audit:
-    """How many of the good programs the rule lets through, from those that it would have rejected."""
+    """How many of the good programs the rule lets through, as far as audits tell."""
 
+    promoted: int  # good ones that went on by the rule
     audited: int
-    good: int
-    recall: float | None  # None: too few were audited, or good, to say
+    good: int  # of the audited
+    rejected: int  # by the rule, the audited among them
+
+    def recall(self) -> tuple[float, float, float] | None:
+        """The share of the good programs that is promoted, and its 95% interval; None: nothing to go by.
+
+        Audited programs are a random sample of the rejected. The interval is Wilson's (1927) for the share
+        of good ones among these.
+        """
+        if self.audited == 0 or self.promoted + self.good == 0:
+            return None
+        centre = (self.good + _Z**2 / 2) / (self.audited + _Z**2)
+        spread = self.good * (1 - self.good / self.audited) + _Z**2 / 4
+        half = _Z * math.sqrt(spread) / (self.audited + _Z**2)
+        # What was seen is certain: so many good ones were rejected, and so many others.
+        least = max(centre - half, self.good / self.rejected)
+        most = min(centre + half, 1 - (self.audited - self.good) / self.rejected)
+        estimate, low, high = (
+            self.promoted / (self.promoted + share * self.rejected)
+            for share in (self.good / self.audited, most, least)
+        )
+        return estimate, low, high
 
     def __str__(self) -> str:
-        counts = f"{self.audited} audited, {self.good} good"
-        if self.recall is None:
-            return f"unknown ({counts}; {_ENOUGH} of each are needed)"
-        return f"{self.recall:.3f} ({counts})"
+        counts = f"{self.promoted} good programs promoted, {self.good} among {self.audited} audited"
+        recall = self.recall()
+        if recall is None:
+            return f"unknown ({counts})"
+        estimate, low, high = recall
+        return f"{estimate:.3f} (95%: {low:.3f} to {high:.3f}; {counts})"
 
 
-def audit(judged: Sequence[Judged], finals: Sequence[float], audit_share: float) -> Audit:
-    """The share of the good programs that the rule promotes, as far as audits tell.
+def audit(judged: Sequence[Judged], finals: Sequence[float], rejected: int) -> Audit:
+    """Count the good programs that the rule promoted and, among the audited, those that it would not have.
 
-    Good is what would have beaten the elite of its cell, or is in the top fifth of ``finals``, the
-    scores of all programs evaluated in full. A promoted program was evaluated with certainty, an
-    audited one with probability ``audit_share``: each audited one stands for 1 / ``audit_share`` that
-    were rejected (Horvitz and Thompson, 1952).
+    Good is what beats the elite of its cell, or is in the top fifth of ``finals``, the scores of all
+    programs evaluated in full. ``rejected`` is the number of programs that were not.
     """
-    audited = sum(program.verdict is Verdict.AUDITED for program in judged)
     top = sorted(finals, reverse=True)[: math.ceil(_GOOD_SHARE * len(finals))]
     good = [
-        program
+        program.verdict
         for program in judged
         if program.final >= top[-1] or (program.to_beat is not None and program.final > program.to_beat)
     ]
-    if audited < _ENOUGH or len(good) < _ENOUGH:
-        return Audit(audited, len(good), None)
-    promoted = sum(program.verdict is Verdict.PROMOTED for program in good)
-    missed = (len(good) - promoted) / audit_share
-    return Audit(audited, len(good), promoted / (promoted + missed))
+    audited = sum(program.verdict is Verdict.AUDITED for program in judged)
+    return Audit(good.count(Verdict.PROMOTED), audited, good.count(Verdict.AUDITED), rejected + audited)

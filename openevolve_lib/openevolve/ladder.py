@@ -151,7 +151,7 @@ class LadderReport:
         ]
 
 
-def ladder_report(settings: LadderConfig, history: History, database: Database) -> LadderReport:
+def ladder_report(history: History, database: Database) -> LadderReport:
     """From the journal's outcomes and decisions; programs that reused a result count for nothing."""
     own = {i: outcome for i, outcome in history.outcomes.items() if i in history.decisions}
     finals = {i: database.fitness(outcome.metrics) for i, outcome in own.items() if outcome.evaluated}
@@ -165,7 +165,7 @@ def ladder_report(settings: LadderConfig, history: History, database: Database) 
         full=history.full,
         rejected=history.rejected,
         audited=history.audits,
-        audit=audit(judged, list(finals.values()), settings.audit_share),
+        audit=audit(judged, list(finals.values()), history.rejected),
         cost_share=_cost_share(
             [o for o in own.values() if o.evaluated], [o for o in own.values() if o.rejected]
         ),

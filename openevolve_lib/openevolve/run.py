@@ -136,7 +136,7 @@ async def _run(controller: Controller) -> str:
 def _ladder_report(config: Config, history: History, database: Database) -> LadderReport | None:
     if not isinstance(config.fidelity, LadderConfig):
         return None
-    return ladder_report(config.fidelity, history, database)
+    return ladder_report(history, database)
 
 
 def _ending_signals() -> list[signal.Signals]:
