@@ -10,7 +10,7 @@ one answer to each command, and ends when the referee closes it:
     fit_one_batch  seed, steps             first_loss, last_loss
     accepts  size                          accepted: whether the network also runs on images of that size
     start    seed[, images, epochs,        nothing; of all training images for all epochs, or of fewer, or
-             shrink]                       of smaller ones
+             downsampling]                 of smaller ones
     epoch                                  train_loss, micro_batch, validation probabilities (N, outputs)
     keep, restore                          nothing
     predict  split[, samples, batch_size]  probabilities (N, outputs), of all images or those samples
@@ -149,7 +149,7 @@ class Session:
         return {"accepted": self.program.accepts(size)}, None
 
     def start(
-        self, seed: int, images: int | None = None, epochs: int | None = None, shrink: int = 1
+        self, seed: int, images: int | None = None, epochs: int | None = None, downsampling: int = 1
     ) -> Answer:
         """Make a fresh network; ``images`` are the first of the data set in a random order."""
         dataset = self.argument["dataset"]
@@ -159,10 +159,10 @@ class Session:
             if images is not None:
                 chosen = torch.randperm(len(train_images), generator=torch.Generator().manual_seed(seed))
                 chosen = chosen[:images].to(self.device)
-                train_images, train_labels = part_of(train_images, chosen, shrink), train_labels[chosen]
-            if shrink > 1:
+                train_images, train_labels = part_of(train_images, chosen, downsampling), train_labels[chosen]
+            if downsampling > 1:
                 every = torch.arange(len(self.images["val"]), device=self.device)
-                self.images["val"] = part_of(self.images["val"], every, shrink)
+                self.images["val"] = part_of(self.images["val"], every, downsampling)
         with blame("the network"):
             self.training = Training(
                 self.program.network(dataset["outputs"], seed),

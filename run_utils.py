@@ -64,7 +64,7 @@ class TaskConfig(Section):
     # Of a ladder (medevonet/rungs.py): what a program may have cost on each rung, of the full cost.
     rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.2, 0.3], min_length=1)
     rung_epochs: Annotated[int, Field(ge=1)] = 2  # at least, of the first rung's brief trainings
-    rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be shrunk to
+    rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be downsampled to
     device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the device has it natively
     threads: Annotated[int, Field(ge=1)] | None = None  # CPU threads of one candidate; None: cores / slots

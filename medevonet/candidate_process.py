@@ -123,14 +123,16 @@ class Candidate:
         facts, _ = self._ask("accepts", f"trying images of {size} pixels", size=size)
         return facts.get("accepted") is True
 
-    def start(self, seed: int, images: int | None = None, epochs: int | None = None, shrink: int = 1) -> None:
+    def start(
+        self, seed: int, images: int | None = None, epochs: int | None = None, downsampling: int = 1
+    ) -> None:
         """Make a fresh network, to be trained on that many images for that many epochs (None: all).
 
-        Training and validation images have their height and width divided by ``shrink``.
+        Training and validation images have their height and width divided by ``downsampling``.
         """
         self._epochs = 0
         situation = f"{self.dataset.name}: making the network"
-        self._ask("start", situation, seed=seed, images=images, epochs=epochs, shrink=shrink)
+        self._ask("start", situation, seed=seed, images=images, epochs=epochs, downsampling=downsampling)
 
     def epoch(self) -> tuple[float, int, Floats]:
         """Train for an epoch.

@@ -19,7 +19,7 @@ from medevonet import referee
 from medevonet.artifacts import write_artifact
 from medevonet.candidate_process import Candidate, Network
 from medevonet.referee import DatasetRun, OnEpoch, TrainingRun, training_seed
-from medevonet.rungs import Brief, Rung, plan_rungs, shrink_factor
+from medevonet.rungs import Brief, Rung, downsampling_factor, plan_rungs
 from medevonet.starting import CandidateStarter, launcher_for
 from metrics_utils import bootstrap_statistics
 from openevolve.errors import UserError
@@ -180,19 +180,20 @@ class _Session:
     def rungs(self) -> Iterator[RungResult]:
         """The rungs below the full evaluation (``rungs.plan_rungs``), each after what it adds."""
         counts = {dataset.name: dataset.count("train") for dataset in self.datasets}
-        shrink = self._bottom_rung(min(self.datasets, key=lambda dataset: counts[dataset.name]))
-        for rung in plan_rungs(counts, self.task, shrink):
+        downsampling = self._bottom_rung(min(self.datasets, key=lambda dataset: counts[dataset.name]))
+        for rung in plan_rungs(counts, self.task, downsampling):
             yield self._climb(rung)
 
     def _bottom_rung(self, dataset: Dataset) -> int:
         """Within seconds: does the network learn one batch? What may brief trainings divide the size by?"""
-        shrink = shrink_factor(self.task)
+        factor = downsampling_factor(self.task)
         with self._candidate(dataset) as (candidate, _):
             referee.check_that_one_batch_fits(candidate, training_seed(self.task.seed, dataset.name))
             try:
-                return shrink if shrink == 1 or candidate.accepts(self.task.size // shrink) else 1
+                accepted = factor == 1 or candidate.accepts(self.task.size // factor)
             except EvaluationFailed:  # it does not have to, and may even crash
-                return 1
+                accepted = False
+        return factor if accepted else 1
 
     def _climb(self, rung: Rung) -> RungResult:
         for dataset in self.datasets:

@@ -13,7 +13,7 @@ from dataloader import DatasetConfig
 from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
-from medevonet.rungs import full_cost, plan_rungs, shrink_factor
+from medevonet.rungs import downsampling_factor, full_cost, plan_rungs
 from medevonet.trial import described, measure
 from openevolve.cli import with_isolation
 from openevolve.config import Config, ModelConfig, Price
@@ -180,7 +180,7 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
 def _rungs(images: Mapping[str, int], task: TaskConfig) -> str:
     """What a program costs up to each rung, of a full evaluation."""
     spent, shares = 0, []
-    for rung in plan_rungs(images, task, shrink_factor(task)):
+    for rung in plan_rungs(images, task, downsampling_factor(task)):
         spent += sum(images[name] * task.epochs for name, _ in rung.trainings)
         spent += sum(brief.cost for brief in rung.brief.values())
         shares.append(f"{spent / full_cost(images, task):.1%}")

@@ -140,7 +140,7 @@ def train(
 
 def train_briefly(candidate: Candidate, seed: int, brief: Brief) -> float:
     """Validation AUC after a brief training, on images of the same size. Raises EvaluationFailed."""
-    candidate.start(seed, brief.images, brief.epochs, brief.shrink)
+    candidate.start(seed, brief.images, brief.epochs, brief.downsampling)
     for _ in range(brief.epochs):
         _, _, probabilities = candidate.epoch()
     labels = held_out_labels(candidate.dataset, "val")

@@ -24,11 +24,11 @@ class Brief:
 
     images: int
     epochs: int
-    shrink: int  # height and width are divided by it
+    downsampling: int  # height and width are divided by it
 
     @property
     def cost(self) -> int:
-        return math.ceil(self.images * self.epochs / self.shrink**2)
+        return math.ceil(self.images * self.epochs / self.downsampling**2)
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def full_cost(counts: Mapping[str, int], task: TaskConfig) -> int:
     return sum(count * task.epochs * task.repeats(name) for name, count in counts.items())
 
 
-def shrink_factor(task: TaskConfig) -> int:
+def downsampling_factor(task: TaskConfig) -> int:
     """By what brief trainings divide the size of images: to ``task.rung_size`` at least, by whole pixels."""
     factors = range(1, max(1, task.size // task.rung_size) + 1)
     return max(factor for factor in factors if task.size % factor == 0)
 
 
-def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tuple[Rung, ...]:
+def plan_rungs(counts: Mapping[str, int], task: TaskConfig, downsampling: int) -> tuple[Rung, ...]:
     """The rungs below the full evaluation; with those before it, each costs at most its share.
 
     The first rung also looks briefly at data sets that are too large for it, sharing out what is left; but
@@ -62,7 +62,7 @@ def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tupl
     set less. A rung that would add nothing is left out, and there may be none: but as many for every program.
 
     Args:
-        shrink: what brief trainings may divide the size of images by; 1 where the network does not allow it.
+        downsampling: what brief trainings may divide the size of images by, 1 if no other is taken.
     """
     rungs: list[Rung] = []
     todo = sorted(
@@ -80,28 +80,30 @@ def plan_rungs(counts: Mapping[str, int], task: TaskConfig, shrink: int) -> tupl
         if number == 0:
             known = {name for name, _ in trainings}
             others = {name: count for name, count in counts.items() if name not in known}
-            brief = _brief_trainings(others, allowed - spent, task, shrink)
-            spent = allowed  # whatever shrinking saves, so that later rungs are the same for all programs
+            brief = _brief_trainings(others, allowed - spent, task, downsampling)
+            spent = allowed  # whatever it was, so that later rungs are the same for all programs
         if trainings or brief:
             rungs.append(Rung(tuple(trainings), brief))
     return tuple(rungs)
 
 
-def _brief_trainings(counts: Mapping[str, int], cost: int, task: TaskConfig, shrink: int) -> dict[str, Brief]:
+def _brief_trainings(
+    counts: Mapping[str, int], cost: int, task: TaskConfig, downsampling: int
+) -> dict[str, Brief]:
     """Trainings that share ``cost`` alike, on the smallest data sets, as many as it is enough for."""
     # For networks that take small images; to others, which will see less, nothing else is done.
-    enough = math.ceil(_LEAST_BATCHES * task.batch_size / shrink_factor(task) ** 2)
+    enough = math.ceil(_LEAST_BATCHES * task.batch_size / downsampling_factor(task) ** 2)
     names = sorted(counts, key=lambda name: counts[name])[: cost // enough]
     brief: dict[str, Brief] = {}
     for number, name in enumerate(names):
-        brief[name] = _brief(counts[name], cost // (len(names) - number), task, shrink)
+        brief[name] = _brief(counts[name], cost // (len(names) - number), task, downsampling)
         cost -= brief[name].cost
     return brief
 
 
-def _brief(count: int, cost: int, task: TaskConfig, shrink: int) -> Brief:
+def _brief(count: int, cost: int, task: TaskConfig, downsampling: int) -> Brief:
     """``task.rung_epochs`` on a part of ``count`` images, or more on all of them."""
-    small = cost * shrink**2
+    small = cost * downsampling**2
     epochs = min(task.rung_epochs, task.epochs)
     images = min(count, max(1, small // epochs))
-    return Brief(images, max(epochs, min(small // images, task.epochs)), shrink)
+    return Brief(images, max(epochs, min(small // images, task.epochs)), downsampling)

@@ -16,7 +16,7 @@ from medevonet.cpu_convolutions import avoid_slow_bf16
 from medevonet.faults import check_logits
 from medevonet.optimizer import OneCycleAdamW
 
-_SHRUNKEN_AT_ONCE = 256  # images: as float32 they take eight times their bytes for a moment
+_DOWNSAMPLED_AT_ONCE = 256  # images: as float32 they take eight times their bytes for a moment
 
 LabelKind = Literal["binary", "multi-class", "multi-label"]
 Precision = Literal["fp32", "bf16"]
@@ -163,16 +163,16 @@ def _release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def part_of(images: Tensor, chosen: Tensor, shrink: int) -> Tensor:
-    """Images (N, H, W[, 3]) of uint8 chosen by index, (n, H / shrink, W / shrink[, 3]).
+def part_of(images: Tensor, chosen: Tensor, downsampling: int) -> Tensor:
+    """Images (N, H, W[, 3]) of uint8 chosen by index, (n, H / downsampling, W / downsampling[, 3]).
 
     Pixels are means of squares, rounded. Large images are never copied as a whole.
     """
-    if shrink == 1:
+    if downsampling == 1:
         return images[chosen]
     chunks = []
-    for chunk in chosen.split(_SHRUNKEN_AT_ONCE):
-        squares = images[chunk].unflatten(2, (-1, shrink)).unflatten(1, (-1, shrink))
+    for chunk in chosen.split(_DOWNSAMPLED_AT_ONCE):
+        squares = images[chunk].unflatten(2, (-1, downsampling)).unflatten(1, (-1, downsampling))
         chunks.append(squares.float().mean(dim=(2, 4)).round_().to(torch.uint8))
     return torch.cat(chunks)
 

@@ -175,7 +175,7 @@ def test_a_brief_training_sees_fewer_and_smaller_images(tmp_path: Path) -> None:
     session = Session(argument | {"dataset": dataset}, CPU)
     session.load([2], "fp32")
     assert session.accepts(8) == ({"accepted": True}, None)
-    for fields, count, size in (({}, 12, 16), ({"images": 5, "epochs": 1, "shrink": 2}, 5, 8)):
+    for fields, count, size in (({}, 12, 16), ({"images": 5, "epochs": 1, "downsampling": 2}, 5, 8)):
         session.start(0, **fields)
         assert session.training.images.shape == (count, size, size)
         assert session.images["val"].shape == (12, size, size)

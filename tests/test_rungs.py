@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medevonet.evaluation import Evaluation, RungResult, evaluate_in_rungs
-from medevonet.rungs import full_cost, plan_rungs, shrink_factor
+from medevonet.rungs import downsampling_factor, full_cost, plan_rungs
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation.watch import children_of
 from run_utils import TaskConfig
@@ -25,7 +25,7 @@ LEARNS_NOTHING = programs.sound(forward="x = x * 0").replace("return self.head",
 
 
 def test_of_the_five_datasets_the_small_ones_are_trained_in_full() -> None:
-    (rung,) = plan_rungs(FIVE, TaskConfig(), shrink=4)
+    (rung,) = plan_rungs(FIVE, TaskConfig(), downsampling=4)
     breast = [("breastmnist", repeat) for repeat in range(3)]
     assert rung.trainings == (*breast, ("pneumoniamnist", 0), ("dermamnist", 0))
     assert {name: brief.images for name, brief in rung.brief.items()} == {
@@ -35,7 +35,7 @@ def test_of_the_five_datasets_the_small_ones_are_trained_in_full() -> None:
 
 
 def test_images_of_full_size_leave_less_to_see() -> None:
-    (rung,) = plan_rungs(FIVE, TaskConfig(), shrink=1)
+    (rung,) = plan_rungs(FIVE, TaskConfig(), downsampling=1)
     assert set(rung.brief) == {"octmnist", "chestmnist"}
     assert all(brief.epochs == 2 and brief.images > 10_000 for brief in rung.brief.values())
 
@@ -43,14 +43,14 @@ def test_images_of_full_size_leave_less_to_see() -> None:
 def test_of_the_two_small_datasets_the_smallest_is_climbed_in_steps() -> None:
     """14 steps on the other one would rank networks by luck."""
     two = {name: FIVE[name] for name in ("breastmnist", "pneumoniamnist")}
-    rungs = plan_rungs(two, TaskConfig(size=28), shrink=1)
+    rungs = plan_rungs(two, TaskConfig(size=28), downsampling=1)
     assert [rung.trainings for rung in rungs] == [(("breastmnist", repeat),) for repeat in range(3)]
     assert not any(rung.brief for rung in rungs)
 
 
 @pytest.mark.parametrize(("size", "factor"), [(28, 1), (64, 1), (128, 2), (224, 4), (500, 5), (512, 8)])
 def test_images_are_shrunk_by_whole_pixels_to_no_less_than_asked_for(size: int, factor: int) -> None:
-    assert shrink_factor(TaskConfig(size=size)) == factor
+    assert downsampling_factor(TaskConfig(size=size)) == factor
 
 
 @given(
@@ -61,10 +61,10 @@ def test_images_are_shrunk_by_whole_pixels_to_no_less_than_asked_for(size: int, 
     st.integers(1, 8),
 )
 def test_rungs_keep_to_their_shares_and_repeat_nothing(
-    counts: dict[str, int], shares: list[float], epochs: int, seeds: dict[str, int], shrink: int
+    counts: dict[str, int], shares: list[float], epochs: int, seeds: dict[str, int], downsampling: int
 ) -> None:
     task = TaskConfig(rung_shares=shares, epochs=epochs, seeds=seeds)
-    rungs = plan_rungs(counts, task, shrink)
+    rungs = plan_rungs(counts, task, downsampling)
     assert len(rungs) <= len(shares)
     trainings = [training for rung in rungs for training in rung.trainings]
     assert len(set(trainings)) == len(trainings)
@@ -82,18 +82,19 @@ def test_rungs_keep_to_their_shares_and_repeat_nothing(
         # Rungs that would add nothing are left out: the next share that is enough. Costs are rounded up.
         assert any(cost <= share * full_cost(counts, task) + len(counts) for share in by_shares)
     whole = [
-        [rung.trainings for rung in plan_rungs(counts, task, by) if rung.trainings] for by in (1, shrink)
+        [rung.trainings for rung in plan_rungs(counts, task, by) if rung.trainings]
+        for by in (1, downsampling)
     ]
     assert whole[0] == whole[1]
 
 
 def test_what_is_left_of_one_rung_is_for_the_next() -> None:
-    rungs = plan_rungs({"breastmnist": 546}, TaskConfig(seeds={"breastmnist": 10}), shrink=1)
+    rungs = plan_rungs({"breastmnist": 546}, TaskConfig(seeds={"breastmnist": 10}), downsampling=1)
     assert [len(rung.trainings) for rung in rungs] == [1, 1, 1]
 
 
 def test_where_nothing_cheap_tells_anything_there_is_no_rung() -> None:
-    assert plan_rungs({"breastmnist": 546}, TaskConfig(size=28, seeds={}), shrink=1) == ()
+    assert plan_rungs({"breastmnist": 546}, TaskConfig(size=28, seeds={}), downsampling=1) == ()
 
 
 def in_rungs(tiny: TinyTask, code: str, **changes: Any) -> Any:

@@ -155,7 +155,7 @@ def test_grey_images_equal_rgb_ones_of_equal_planes(memory_format: torch.memory_
 
 
 @pytest.mark.parametrize("shape", [(600, 12, 12), (3, 12, 12, 3)])
-def test_shrunken_images_are_means_of_squares(shape: tuple[int, ...]) -> None:
+def test_downsampled_images_are_means_of_squares(shape: tuple[int, ...]) -> None:
     images = torch.randint(0, 256, shape, dtype=torch.uint8)
     small = part_of(images, torch.arange(len(images)), 3)
     assert torch.equal(part_of(images, torch.tensor([2, 0]), 3), small[[2, 0]])
