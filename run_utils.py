@@ -67,6 +67,7 @@ class TaskConfig(Section):
     rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be downsampled to
     device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the device has it natively
+    cuda_graphs: bool = False  # on a GPU: the kernels of a batch launched at once
     threads: Annotated[int, Field(ge=1)] | None = None  # CPU threads of one candidate; None: cores / slots
     bootstrap_replicates: Annotated[int, Field(ge=100)] = 1000
 

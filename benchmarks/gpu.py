@@ -4,9 +4,11 @@ Needs PyTorch and NumPy alone: it makes random uint8 images of the five data set
 drives the code that candidates train with (medevonet/training.py), 10 epochs with a validation after each
 and the test split at the end. The floor is the time that the card needs to move the bytes of this
 network's activations, weights and gradients at the copy bandwidth measured here: 88 TB where every
-element-wise layer is fused into its neighbour, 228 TB in eager mode, for 5.83 PFLOP.
+element-wise layer is fused into its neighbour, 228 TB in eager mode, for 5.83 PFLOP. With --cuda-graphs the
+same again, with each full batch's kernels launched at once.
 
     python benchmarks/gpu.py [--device cuda] [--share 1.0] [--size 224] [--epochs 10] [--precision bf16]
+        [--cuda-graphs]
 """
 
 import argparse
@@ -14,7 +16,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +62,7 @@ class Settings:
     size: int
     epochs: int
     precision: Literal["fp32", "bf16"]
+    cuda_graphs: bool = False
 
     def count(self, images: int) -> int:
         return max(4, round(images * self.share))
@@ -110,7 +113,7 @@ def evaluate(size: Size, settings: Settings) -> float:
     columns, highest = (size.outputs, 2) if multi_label else (1, size.outputs)
     labels = torch.randint(0, highest, (count, columns), device=device)
     program = Program(PROJECT / "seed_program.py", edge, device)
-    recipe = Recipe(settings.epochs, 64, 128, 3e-3, 0.01, settings.precision)
+    recipe = Recipe(settings.epochs, 64, 128, 3e-3, 0.01, settings.precision, settings.cuda_graphs)
 
     def work() -> None:
         training = Training(
@@ -125,6 +128,18 @@ def evaluate(size: Size, settings: Settings) -> float:
         training.predict(images["test"])
 
     return seconds(work, device)
+
+
+def evaluate_all(settings: Settings) -> float:
+    """Seconds of all data sets, each of which is printed, after a short one to warm up."""
+    evaluate(SIZES[0], replace(settings, share=min(1.0, settings.share), epochs=1))
+    print("with CUDA graphs:" if settings.cuda_graphs else "each kernel launched by itself:")
+    total = 0.0
+    for size in SIZES:
+        spent = evaluate(size, settings)
+        print(f"{size.name}: {spent:.1f} s", flush=True)
+        total += spent
+    return total
 
 
 def describe(device: torch.device) -> str:
@@ -145,21 +160,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="pixels")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16")
+    parser.add_argument("--cuda-graphs", action="store_true", help="measure with CUDA graphs too")
     options = parser.parse_args()
     device = torch.device(options.device)
     settings = Settings(device, options.share, options.size, options.epochs, options.precision)
     bandwidth, rate = copy_bandwidth(device), matrix_rate(device)
     print(describe(device))
-    print(
-        f"{settings.size} px, {settings.share:g} of all images, {options.epochs} epochs, {options.precision}"
-    )
-    evaluate(
-        SIZES[0], Settings(device, min(1.0, options.share), options.size, 1, options.precision)
-    )  # warm-up
-    times = {size.name: evaluate(size, settings) for size in SIZES}
-    for name, spent in times.items():
-        print(f"{name}: {spent:.1f} s")
-    total = sum(times.values())
+    print(f"{options.size} px, {options.share:g} of all images, {options.epochs} epochs, {options.precision}")
+    total = evaluate_all(settings)
+    graphed = evaluate_all(replace(settings, cuda_graphs=True)) if options.cuda_graphs else None
     fused, eager, compute = (
         settings.work * amount / speed
         for amount, speed in ((_FUSED_BYTES, bandwidth), (_EAGER_BYTES, bandwidth), (_FLOP, rate))
@@ -168,6 +177,9 @@ def main() -> None:
     print(f"copy_bandwidth_tb_s: {bandwidth / 1e12:.3f}")
     print(f"matrix_rate_tflop_s: {rate / 1e12:.1f}")
     print(f"seconds: {total:.1f}")
+    if graphed is not None:
+        print(f"seconds_with_cuda_graphs: {graphed:.1f}")
+        print(f"speedup_by_cuda_graphs: {total / graphed:.2f}")
     print(f"floor_compute_s: {compute:.1f}")
     print(f"floor_fused_s: {fused:.1f}")
     print(f"floor_eager_s: {eager:.1f}")

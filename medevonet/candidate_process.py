@@ -51,7 +51,7 @@ class Network:
 
 def candidate_argument(program: Path, task: TaskConfig, dataset: Dataset) -> dict[str, Any]:
     """All that a candidate is told: no path of a validation or test label is in it."""
-    shared = ("epochs", "batch_size", "max_lr", "weight_decay")
+    shared = ("epochs", "batch_size", "max_lr", "weight_decay", "cuda_graphs")
     recipe = {name: getattr(task, name) for name in shared}
     return {
         "program": str(program),

@@ -5,6 +5,7 @@ nothing in an epoch waits for the device. Takes tensors and knows of no file, pr
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medevonet.cpu_convolutions import avoid_slow_bf16
+from medevonet.cuda_graphs import GraphedBackward
 from medevonet.faults import check_logits
 from medevonet.optimizer import OneCycleAdamW
 
@@ -32,6 +34,7 @@ class Recipe:
     max_lr: float
     weight_decay: float
     precision: Precision
+    cuda_graphs: bool = False  # on a GPU: a batch's kernels launched at once (medevonet/cuda_graphs.py)
 
 
 class Training:
@@ -66,6 +69,9 @@ class Training:
         self._optimizer = OneCycleAdamW(network.parameters(), recipe.max_lr, recipe.weight_decay, steps)
         if self.device.type == "cpu" and recipe.precision == "bf16":
             avoid_slow_bf16(network)
+        self._gradients: Callable[[Tensor], Tensor] = self._backward
+        if self.device.type == "cuda" and recipe.cuda_graphs:
+            self._gradients = GraphedBackward(network, self._backward, recipe.batch_size)
         self._kept: dict[str, Any] = {}
         # Smaller once memory has run out: gradients are then summed over parts of a batch, while a layer that
         # looks at its batch (batch normalisation) sees a part at a time.
@@ -86,7 +92,7 @@ class Training:
         """One update of the weights; returns the batch's mean loss. Raises torch.OutOfMemoryError."""
         while True:
             try:
-                loss = self._backward(batch)
+                loss = self._gradients(batch)
             except torch.OutOfMemoryError:
                 if self.micro_batch < 4:
                     raise
