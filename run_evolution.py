@@ -87,7 +87,8 @@ def _main(options: argparse.Namespace) -> int:
     )
     provider, proposer = choose_proposer(plan.config)
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
-    task, device = settle_device(plan.task, SEED_PROGRAM, isolation.level)
+    gpus = plan.config.evaluator.device(slot=0)
+    task, device = settle_device(plan.task, SEED_PROGRAM, isolation.level, gpus)
     run = plan.resumed or create_run()
     if plan.resumed is None:
         settings = public_settings(plan.config) | {"task": task.model_dump(mode="json")}

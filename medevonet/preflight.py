@@ -143,7 +143,7 @@ def _fidelity(config: Config) -> str:
 def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[str]) -> list[str]:
     """Time, from training the seed program here on random images for a moment; and cost."""
     try:
-        rates = measure(task, program, config.evaluator.isolation)
+        rates = measure(task, program, config.evaluator.isolation, config.evaluator.device(slot=0))
         sources = [(entry, _source(entry, task)) for entry in task.datasets]
         counts = {source.name: _counts(entry, source) for entry, source in sources}
     except UserError as error:

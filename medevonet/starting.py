@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataloader import Dataset
@@ -25,6 +25,8 @@ class CandidateStarter:
     level: Level  # strict: within walls
     launcher: Launcher
     folder: Path | None  # where candidates' folders go; None: the system's
+    # CUDA_VISIBLE_DEVICES of candidates; None: all. By default that of this process, which the run binds.
+    gpus: str | None = field(default_factory=lambda: os.environ.get("CUDA_VISIBLE_DEVICES"))
 
     @contextmanager
     def start(self, dataset: Dataset) -> Iterator[Candidate]:
@@ -35,7 +37,7 @@ class CandidateStarter:
                 target="candidate:main",
                 argument=candidate_argument(copy, self.task, dataset),
                 directory=folder,
-                environment={key: os.environ[key] for key in ("CUDA_VISIBLE_DEVICES",) if key in os.environ},
+                environment={} if self.gpus is None else {"CUDA_VISIBLE_DEVICES": self.gpus},
                 memory_limit_mb=self.memory_mb,
                 walls=candidate_walls(copy, self.task, dataset) if self.level == "strict" else None,
             )

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +28,20 @@ class Rates:
     precision: str
 
 
-def settle_device(task: TaskConfig, program: Path, level: Level) -> tuple[TaskConfig, str]:
+def settle_device(
+    task: TaskConfig, program: Path, level: Level, gpus: str | None = None
+) -> tuple[TaskConfig, str]:
     """The task with its precision settled, and what programs are trained on: aloud where that is a fallback.
 
-    Where there may be a GPU, a candidate has to find it within its walls. Raises UserError where
-    ``task.device`` is none.
+    Where there may be a GPU, a candidate has to find it within its walls. ``gpus`` are those of the first
+    slot, where slots are bound to some. Raises UserError where ``task.device`` is none.
     """
     device, precision = task.device, task.precision
     if device == "cpu" or (device == "auto" and not may_have_gpu()):
         found, settled = "cpu", "bf16" if cpu_has_bf16() else "fp32"
     else:
         try:
-            rates = measure(task, program, level)
+            rates = measure(task, program, level, gpus)
         except EvaluationFailed:  # the run will tell how
             return task, f"{device} (the trial of the seed program failed)"
         found, settled = rates.device, rates.precision
@@ -59,7 +61,7 @@ def described(task: TaskConfig, found: str) -> str:
     return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"
 
 
-def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
+def measure(task: TaskConfig, program: Path, level: Level, gpus: str | None = None) -> Rates:
     """Train ``program`` on a few batches of random images in a candidate process, as a run would.
 
     Raises:
@@ -67,7 +69,7 @@ def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
         UserError: the device is, or the machine has no room.
     """
     try:
-        return _measure(task, program, level)
+        return _measure(task, program, level, gpus)
     except ConnectionError as error:
         raise UserError(
             f"expected a trial of the seed program to end, found: {error}. "
@@ -75,10 +77,12 @@ def measure(task: TaskConfig, program: Path, level: Level) -> Rates:
         ) from None
 
 
-def _measure(task: TaskConfig, program: Path, level: Level) -> Rates:
+def _measure(task: TaskConfig, program: Path, level: Level, gpus: str | None) -> Rates:
     with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
         dataset = _random_dataset(Path(folder), task)
         starter = CandidateStarter(program.read_bytes(), task, None, None, level, server, None)
+        if gpus is not None:
+            starter = replace(starter, gpus=gpus)
         with starter.start(dataset) as candidate:
             network = candidate.load([dataset.outputs], task.precision)
             candidate.start(seed=0)

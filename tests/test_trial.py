@@ -7,6 +7,7 @@ import pytest
 from medevonet import trial
 from medevonet.hardware import cpu_has_bf16
 from openevolve.errors import UserError
+from openevolve.evaluation_result import EvaluationFailed
 from run_utils import TaskConfig
 from tests import programs
 
@@ -60,3 +61,13 @@ def test_a_seed_that_fails_is_left_to_the_run(tmp_path: Path) -> None:
         task,
         "meta (the trial of the seed program failed)",
     )
+
+
+def test_the_trial_takes_the_card_of_the_first_slot(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    seen = "import os\nassert os.environ['CUDA_VISIBLE_DEVICES'] == '7'\n"
+    program.write_text(seen + programs.SOUND, encoding="utf-8")
+    task = TASK.model_copy(update={"device": "cpu"})
+    assert trial.measure(task, program, "strict", gpus="7").device == "cpu"
+    with pytest.raises(EvaluationFailed, match="KeyError"):
+        trial.measure(task, program, "strict")

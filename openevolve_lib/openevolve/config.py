@@ -178,6 +178,10 @@ class EvaluatorConfig(Section):
     preload: list[str] = []  # modules imported once, before evaluations are forked
     pass_environment: list[str] = []  # variables that evaluations get beside the short, keyless list
 
+    def device(self, slot: int) -> str | None:
+        """CUDA_VISIBLE_DEVICES of a slot's evaluations, from 0; None: slots are bound to none."""
+        return self.devices[slot % len(self.devices)] if self.devices else None
+
 
 class LadderConfig(Section):
     """When a program that did poorly on a cheap rung is not evaluated in full (``fidelity`` has the rule)."""

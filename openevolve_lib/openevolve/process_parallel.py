@@ -116,7 +116,7 @@ class LocalExecutor:
                 if report.failure and not report.output_tail:
                     report.output_tail = _tail(output)
         fields = report.model_dump(exclude={"interrupted"})
-        seconds, device = clock() - start, self._device(slot)
+        seconds, device = clock() - start, self._config.device(slot) or ""
         rung = 0 if report.failure else rung
         return Outcome(program.id, seconds=seconds, device=device, rung=rung, **fields)
 
@@ -141,7 +141,7 @@ class LocalExecutor:
         Raises RunInterrupted.
         """
         path = folder / f"{program.id}{self._suffix}"
-        config, device = self._config, self._device(slot)
+        config, device = self._config, self._config.device(slot)
         request = Request(
             target="openevolve.evaluation:main",
             argument={
@@ -161,10 +161,6 @@ class LocalExecutor:
             return request, request.open_output()
         except OSError as error:
             raise _no_room(error) from None
-
-    def _device(self, slot: int) -> str:
-        devices = self._config.devices
-        return devices[slot % len(devices)] if devices else ""
 
     async def _report(self, child: Child, decide: Decide | None) -> tuple[Report, int]:
         """What the evaluation sent, or what its end means; and the rung that it was stopped at."""
