@@ -252,3 +252,12 @@ def test_ctrl_c_exits_with_130_and_says_how_to_go_on(trio: list[str]) -> None:
     assert output.splitlines()[-1] == "resume: run the same command again"
     assert "status: interrupted" in output
     assert events()[-1]["event"] == "run_finished"
+
+
+def test_a_run_has_a_folder_of_its_own_which_programs_cannot_read(
+    trio: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(Path.cwd().iterdir())
+    assert exit_code([*trio, "--offline", "-i", "1", "-o", "."]) == 2
+    assert "expected a folder of its own for the run, found that of the evaluator" in capsys.readouterr().err
+    assert set(Path.cwd().iterdir()) == before

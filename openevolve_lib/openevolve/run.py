@@ -68,6 +68,7 @@ def execute(run: Run, display: Display) -> Result:
     """
     if not run.evaluator.is_file():
         raise UserError(f"{run.evaluator}: expected an evaluator file, found none")
+    walls = evaluation_walls(run)
     with (
         _ended_by_signals(),
         Journal(run.folder / "journal.jsonl") as journal,
@@ -83,7 +84,7 @@ def execute(run: Run, display: Display) -> Result:
             run.evaluator,
             file_suffix=run.config.file_suffix,
             environment=run.environment,
-            walls=evaluation_walls(run),
+            walls=walls,
         )
         try:
             parts = Parts(
@@ -104,11 +105,17 @@ def execute(run: Run, display: Display) -> Result:
 def evaluation_walls(run: Run) -> Walls | None:
     """Around an evaluation that runs the program in its own process; it may start others.
 
-    It reads what lies beside its evaluator, but no hidden file and nothing of the run.
+    It reads what lies beside its evaluator, but no hidden file and nothing of the run. Raises UserError where
+    the two cannot be told apart.
     """
     if run.evaluator_isolates or run.config.evaluator.isolation != "strict":
         return None
     folder, output = run.evaluator.resolve().parent, run.folder.resolve()
+    if output == folder:
+        raise UserError(
+            f"{run.folder}: expected a folder of its own for the run, found that of the evaluator, which "
+            "programs may read; name another one with --output"
+        )
     beside = (path for path in folder.iterdir() if not path.name.startswith("."))
     readable = tuple(path for path in beside if not output.is_relative_to(path))
     return Walls(
