@@ -5,18 +5,21 @@ drives the code that candidates train with (medevonet/training.py), 10 epochs wi
 and the test split at the end. The floor is the time that the card needs to move the bytes of this
 network's activations, weights and gradients at the copy bandwidth measured here: 88 TB where every
 element-wise layer is fused into its neighbour, 228 TB in eager mode, for 5.83 PFLOP. With --cuda-graphs the
-same again, with each full batch's kernels launched at once.
+same again, with each full batch's kernels launched at once; with --at-once N in N processes on the one card.
 
     python benchmarks/gpu.py [--device cuda] [--share 1.0] [--size 224] [--epochs 10] [--precision bf16]
-        [--cuda-graphs]
+        [--cuda-graphs] [--at-once N]
 """
 
 import argparse
+import multiprocessing
 import platform
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Literal
 
@@ -130,9 +133,13 @@ def evaluate(size: Size, settings: Settings) -> float:
     return seconds(work, device)
 
 
+def _warm_up(settings: Settings) -> None:
+    evaluate(SIZES[0], replace(settings, epochs=1))
+
+
 def evaluate_all(settings: Settings) -> float:
-    """Seconds of all data sets, each of which is printed, after a short one to warm up."""
-    evaluate(SIZES[0], replace(settings, share=min(1.0, settings.share), epochs=1))
+    """Seconds of all data sets, each of which is printed."""
+    _warm_up(settings)
     print("with CUDA graphs:" if settings.cuda_graphs else "each kernel launched by itself:")
     total = 0.0
     for size in SIZES:
@@ -140,6 +147,34 @@ def evaluate_all(settings: Settings) -> float:
         print(f"{size.name}: {spent:.1f} s", flush=True)
         total += spent
     return total
+
+
+def several_at_once(count: int, settings: Settings) -> float:
+    """Seconds in which as many processes each evaluate the seed network, from when all have warmed up."""
+    context = multiprocessing.get_context("spawn")
+    ready, times = context.Barrier(count), context.SimpleQueue()
+    processes = [context.Process(target=_one_of_several, args=(settings, ready, times)) for _ in range(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit(f"expected {count} processes to fit on the card, found that one failed (see above)")
+    slowest: float = max(times.get() for _ in processes)
+    return slowest
+
+
+def _one_of_several(settings: Settings, ready: Barrier, times: "SimpleQueue[float]") -> None:
+    try:
+        _warm_up(settings)
+        ready.wait()
+        start = time.perf_counter()
+        for size in SIZES:
+            evaluate(size, settings)
+        times.put(time.perf_counter() - start)
+    except BaseException:
+        ready.abort()  # the others need not wait
+        raise
 
 
 def describe(device: torch.device) -> str:
@@ -161,6 +196,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16")
     parser.add_argument("--cuda-graphs", action="store_true", help="measure with CUDA graphs too")
+    parser.add_argument("--at-once", type=int, metavar="N", help="measure N evaluations at once too")
     options = parser.parse_args()
     device = torch.device(options.device)
     settings = Settings(device, options.share, options.size, options.epochs, options.precision)
@@ -169,6 +205,7 @@ def main() -> None:
     print(f"{options.size} px, {options.share:g} of all images, {options.epochs} epochs, {options.precision}")
     total = evaluate_all(settings)
     graphed = evaluate_all(replace(settings, cuda_graphs=True)) if options.cuda_graphs else None
+    together = several_at_once(options.at_once, settings) if options.at_once else None
     fused, eager, compute = (
         settings.work * amount / speed
         for amount, speed in ((_FUSED_BYTES, bandwidth), (_EAGER_BYTES, bandwidth), (_FLOP, rate))
@@ -180,6 +217,9 @@ def main() -> None:
     if graphed is not None:
         print(f"seconds_with_cuda_graphs: {graphed:.1f}")
         print(f"speedup_by_cuda_graphs: {total / graphed:.2f}")
+    if together is not None:
+        print(f"seconds_of_{options.at_once}_at_once: {together:.1f}")
+        print(f"speedup_by_{options.at_once}_at_once: {options.at_once * total / together:.2f}")
     print(f"floor_compute_s: {compute:.1f}")
     print(f"floor_fused_s: {fused:.1f}")
     print(f"floor_eager_s: {eager:.1f}")

@@ -16,12 +16,13 @@ def run(*arguments: str) -> str:
 
 def test_the_gpu_benchmark_drives_the_same_code_on_a_cpu() -> None:
     printed = run(
-        "benchmarks/gpu.py", "--device", "cpu", "--share", "0.0005", "--size", "28", "--epochs", "2",
-        "--cuda-graphs",
+        "benchmarks/gpu.py", "--device", "cpu", "--share", "0.0005", "--size", "28", "--epochs", "1",
+        "--cuda-graphs", "--at-once", "2",
     )  # fmt: skip
     found = dict(line.split(": ", 1) for line in printed.partition("---\n")[2].splitlines())
     assert float(found["seconds"]) > 0
     assert float(found["seconds_with_cuda_graphs"]) > 0
+    assert float(found["seconds_of_2_at_once"]) > 0
     assert float(found["ratio_to_fused_floor"]) > float(found["ratio_to_eager_floor"]) > 0
     for name in ("breastmnist", "pneumoniamnist", "dermamnist", "octmnist", "chestmnist"):
         assert f"{name}: " in printed
