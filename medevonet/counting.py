@@ -8,34 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-
-class _Count:
-    """Sums the floating-point operations of what is dispatched.
-
-    Not itself a dispatch mode: PyTorch wraps the method of one, with the compiler's help.
-    """
-
-    flops = 0
-
-    def __torch_dispatch__(
-        self,
-        function: OpOverload,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        output = function(*args, **(kwargs or {}))
-        formula = flop_registry.get(function.overloadpacket)
-        if formula is not None:
-            self.flops += formula(*args, **(kwargs or {}), out_val=output)
-        return output
-
-
-class _CountingMode(_Count, TorchDispatchMode):
-    pass
+from medevonet.dispatch import observed
 
 
 def multiply_adds(network: nn.Module, image: Tensor) -> int:
@@ -43,6 +18,14 @@ def multiply_adds(network: nn.Module, image: Tensor) -> int:
 
     Call it with gradients on: without them fused kernels for inference hide their products.
     """
-    with _CountingMode() as count:  # type: ignore[no-untyped-call]
+    flops = 0
+
+    def add(function: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> None:
+        nonlocal flops
+        formula = flop_registry.get(function.overloadpacket)
+        if formula is not None:
+            flops += formula(*args, **kwargs, out_val=output)
+
+    with observed(add):
         network(image)
-    return int(count.flops) // 2
+    return int(flops) // 2

@@ -12,13 +12,15 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from medevonet.dispatch import observed
 
 Backward = Callable[[Tensor], Tensor]  # indices of a batch to its mean loss; leaves gradients behind
 
@@ -103,41 +105,26 @@ def beside_the_current_stream() -> Iterator[None]:
     current.wait_stream(stream)
 
 
-class _Trace:
-    """What was dispatched to the device, and what stands against repeating it without Python.
+@dataclass
+class Trace:
+    """What was dispatched to the device, and what stands against repeating it without Python."""
 
-    Not itself a dispatch mode: PyTorch wraps the method of one, with the compiler's help.
-    """
+    operations: list[str] = field(default_factory=list)
+    obstacle: str = ""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations: list[str] = []
-        self.obstacle = ""
-
-    def __torch_dispatch__(
-        self,
-        function: OpOverload,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def add(self, function: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> None:
         numbers = [arg for arg in args if isinstance(arg, (bool, int, float))]
         self.operations.append(f"{function} {numbers}")
         if function is torch.ops.aten._local_scalar_dense.default:  # item(), bool(), ...
             self.obstacle = "a number is read back from the device"
-        return function(*args, **(kwargs or {}))
-
-
-class _TraceMode(_Trace, TorchDispatchMode):
-    pass
 
 
 @contextmanager
-def watched(network: nn.Module) -> Iterator[_Trace]:
+def watched(network: nn.Module) -> Iterator[Trace]:
     """Watch one pass through a network, forward and backward."""
     before = _python_state(network)
-    trace = _TraceMode()
-    with _warnings_of_waiting() as waits, trace:
+    trace = Trace()
+    with _warnings_of_waiting() as waits, observed(trace.add):
         yield trace
     after = _python_state(network)
     changed = [name for name in after if name not in before or after[name] != before[name]]
