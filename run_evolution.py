@@ -20,6 +20,7 @@ from azure_llm import choose_provider
 from dataloader import load_datasets
 from medevonet.preflight import preflight
 from medevonet.summary import closing_summary
+from medevonet.task import DEMO_OVERRIDES, TaskConfig, check_protocol, settled
 from medevonet.trial import settle_device
 from openevolve.cli import ALLOW_UNSAFE, EXIT_COMPLETED, EXIT_USER_ERROR, exit_code, guard, with_isolation
 from openevolve.config import Config
@@ -32,16 +33,12 @@ from openevolve.proposers import Proposer
 from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute
 from run_utils import (
-    DEMO_OVERRIDES,
     PROJECT,
-    TaskConfig,
-    check_protocol,
     create_run,
     evaluation_environment,
     find_run,
     load_settings,
     private_paths,
-    settled,
     write_run_info,
 )
 

@@ -9,15 +9,13 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
-from pydantic import Field, field_validator, model_validator
-
-from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
+from dataloader import DatasetConfig
 from medevonet import npz_cache
-from openevolve.config import Config, Positive, Section
+from medevonet.task import TaskConfig, data_folder
+from openevolve.config import Config
 from openevolve.config_files import apply_overrides, check, load_config
 from openevolve.errors import UserError
 from openevolve.isolation import Level
@@ -28,105 +26,6 @@ RUNS = Path("runs/mnist")
 TASK_VARIABLE = "MEDEVONET_TASK"
 ISOLATION_VARIABLE = "MEDEVONET_ISOLATION"
 ARTIFACTS_VARIABLE = "MEDEVONET_ARTIFACTS_DIR"
-
-# What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
-DEMO_OVERRIDES = (
-    f"task.datasets={json.dumps(DEMO_NAMES)}",
-    "task.size=28",
-    "task.epochs=3",
-    "task.device=cpu",
-    "task.threads=1",
-    "task.bootstrap_replicates=200",
-    "fidelity=full",  # a training of seconds has no cheap part that tells anything
-)
-
-
-_BESIDE_THE_PROTOCOL: dict[str, Any] = dict.fromkeys(
-    ("data_root", "download", "device", "threads", "bootstrap_replicates"), True
-)
-
-
-class TaskConfig(Section):
-    """The ``task`` section of config.yaml: what a program is trained on, and the fixed recipe."""
-
-    datasets: list[str | DatasetConfig] = Field(default=[*MEDMNIST_NAMES], min_length=1)
-    size: Annotated[int, Field(ge=16, le=512)] = 224  # pixels, height and width
-    data_root: Path | None = None  # None: $MEDMNIST_ROOT, then ~/.medmnist
-    download: bool = True
-    epochs: Annotated[int, Field(ge=1)] = 10
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    max_lr: Positive = 3e-3  # peak of the one-cycle schedule
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    seed: Annotated[int, Field(ge=0)] = 0
-    # Trainings of a data set, each with a seed of its own; 1 where none is said. BreastMNIST's validation
-    # split has 78 images: three trainings where one would be half a lottery.
-    seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={"breastmnist": 3})
-    # Of a ladder (medevonet/rungs.py): what a program may have cost on each rung, of the full cost.
-    rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.2, 0.3], min_length=1)
-    rung_epochs: Annotated[int, Field(ge=1)] = 2  # at least, of the first rung's brief trainings
-    rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be downsampled to
-    device: str = "auto"  # auto: the GPU of the slot where there is one, else the CPU
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the device has it natively
-    cuda_graphs: bool = False  # on a GPU: the kernels of a batch launched at once
-    threads: Annotated[int, Field(ge=1)] | None = None  # CPU threads of one candidate; None: cores / slots
-    bootstrap_replicates: Annotated[int, Field(ge=100)] = 1000
-
-    def repeats(self, dataset: str) -> int:
-        """How many times a data set is trained on."""
-        return self.seeds.get(dataset, 1)
-
-    def protocol(self) -> dict[str, Any]:
-        """The settings that a score, or a decision between rungs, depends on. Files may be moved."""
-        return self.model_dump(
-            mode="json", exclude=_BESIDE_THE_PROTOCOL | {"datasets": {"__all__": {"path"}}}
-        )
-
-    @field_validator("rung_shares")
-    @classmethod
-    def _rungs_lead_up(cls, shares: list[float]) -> list[float]:
-        if any(later <= earlier for earlier, later in pairwise(shares)):
-            raise ValueError(f"expected shares that grow from rung to rung, found {shares}")
-        return shares
-
-    @model_validator(mode="after")
-    def _seeds_are_of_datasets(self) -> "TaskConfig":
-        own = (entry.name for entry in self.datasets if isinstance(entry, DatasetConfig))
-        known = {*MEDMNIST_NAMES, *DEMO_NAMES, *own}
-        if unknown := sorted(self.seeds.keys() - known):
-            raise ValueError(f"expected seeds of data sets ({', '.join(sorted(known))}), found {unknown}")
-        return self
-
-
-def settled(task: TaskConfig, threads: int | None = None) -> TaskConfig:
-    """The task with absolute paths, since evaluations run in other folders, and a number of threads."""
-    datasets = [
-        entry if isinstance(entry, str) else entry.model_copy(update={"path": _absolute(entry.path)})
-        for entry in task.datasets
-    ]
-    root = task.data_root and _absolute(task.data_root)
-    changes = {"datasets": datasets, "data_root": root, "threads": task.threads or threads}
-    return task.model_copy(update=changes)
-
-
-def check_protocol(recorded: TaskConfig, task: TaskConfig) -> None:
-    """Refuse scores that those of the run so far cannot be compared with. Raises UserError."""
-    before, now = recorded.protocol(), task.protocol()
-    changed = {key: now[key] for key in now if now[key] != before[key]}
-    if changed:
-        raise UserError(
-            "--resume: expected the protocol that the run's scores rest on, found changes: "
-            + ", ".join(f"task.{key} is {before[key]}, not {value}" for key, value in changed.items())
-            + ". Leave these settings as they are, or start a new run."
-        )
-
-
-def data_folder(task: TaskConfig) -> Path:
-    """Where MedMNIST's files are: ``task.data_root``, else ``$MEDMNIST_ROOT``, else ``~/.medmnist``."""
-    return _absolute(task.data_root or Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist"))
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
 
 
 def private_paths(task: TaskConfig) -> list[Path]:

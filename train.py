@@ -14,19 +14,17 @@ from dataloader import Dataset
 from medevonet.artifacts import SPLITS
 from medevonet.evaluation import Evaluation, Limits, evaluate_in_rungs, evaluate_program, ignore
 from medevonet.referee import EpochReport, OnEpoch
+from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.cli import ALLOW_UNSAFE, guard
 from openevolve.config_files import check
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.isolation import establish
 from run_utils import (
-    DEMO_OVERRIDES,
     PROJECT,
-    TaskConfig,
     artifacts_folder,
     isolation_from_environment,
     load_settings,
     private_paths,
-    settled,
     task_from_environment,
 )
 

@@ -26,8 +26,9 @@ from benchmarks.ladder.analysis import analysis
 from benchmarks.ladder.pool import pool
 from benchmarks.ladder.records import measure, read_records
 from benchmarks.machine import hardware, load
+from medevonet.task import TaskConfig
 from openevolve.config_files import load_config
-from run_utils import PROJECT, TaskConfig
+from run_utils import PROJECT
 
 
 def main() -> None:

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from dataloader import Dataset
 from medevonet.channel import ProtocolError, receive, send
+from medevonet.task import TaskConfig
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import Launcher, Request
 from openevolve.program import FailureKind
-from run_utils import TaskConfig
 
 Floats = NDArray[np.float32]
 

@@ -21,12 +21,12 @@ from medevonet.candidate_process import Candidate, Network
 from medevonet.referee import DatasetRun, OnEpoch, TrainingRun, training_seed
 from medevonet.rungs import Brief, Rung, downsampling_factor, plan_rungs
 from medevonet.starting import CandidateStarter, launcher_for
+from medevonet.task import TaskConfig
 from metrics_utils import bootstrap_statistics
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.isolation import Launcher, Level
 from openevolve.program import FailureKind
-from run_utils import TaskConfig
 
 
 @dataclass(frozen=True)

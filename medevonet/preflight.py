@@ -14,6 +14,7 @@ from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
 from medevonet.rungs import downsampling_factor, full_cost, plan_rungs
+from medevonet.task import TaskConfig
 from medevonet.trial import described, measure
 from openevolve.cli import with_isolation
 from openevolve.config import Config, ModelConfig, Price
@@ -26,7 +27,7 @@ from openevolve.program import Context, Elite, Program
 from openevolve.prompts import build_prompt
 from openevolve.run import read_program
 from openevolve.selection import random_source
-from run_utils import TaskConfig, private_paths
+from run_utils import private_paths
 
 _CHARACTERS_PER_TOKEN = 4
 _REPLY_TOKENS = 2000  # of a usual reply: a program of a hundred lines and a few sentences

@@ -18,8 +18,8 @@ from medevonet.artifacts import DatasetPredictions, Split, SplitPredictions
 from medevonet.auc_statistics import Labels, auc
 from medevonet.candidate_process import Candidate, Floats, evaluation_batch
 from medevonet.rungs import Brief
+from medevonet.task import TaskConfig
 from openevolve.program import FailureKind
-from run_utils import TaskConfig
 
 # How far a probability may move between batches. Rounding moved those of 28 trained networks by at most 2e-7
 # on a CPU (fp32); TF32 and bf16 on a GPU round at 5e-4 and 4e-3. Batch statistics moved them by 0.01 to 0.6.

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from run_utils import TaskConfig
+from medevonet.task import TaskConfig
 
 # A brief training of fewer steps than this ranks networks by luck: 14 steps on PneumoniaMNIST gave AUCs from
 # .54 to .97 to networks that all end between .995 and .998 (benchmarks/fidelity.py).

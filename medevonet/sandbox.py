@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dataloader import Dataset
+from medevonet.task import TaskConfig
 from openevolve.isolation import Walls
-from run_utils import TaskConfig
 
 
 def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:

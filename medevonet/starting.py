@@ -9,9 +9,9 @@ from pathlib import Path
 from dataloader import Dataset
 from medevonet.candidate_process import Candidate, candidate_argument
 from medevonet.sandbox import candidate_walls
+from medevonet.task import TaskConfig
 from openevolve.isolation import ForkServer, Launcher, Level, Request, scratch_folder
 from openevolve.isolation.level import environment_of
-from run_utils import TaskConfig
 
 
 @dataclass(frozen=True)

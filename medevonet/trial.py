@@ -10,10 +10,10 @@ import numpy as np
 from dataloader import Dataset
 from medevonet.hardware import cpu_has_bf16, may_have_gpu
 from medevonet.starting import CandidateStarter
+from medevonet.task import TaskConfig
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import ForkServer, Level
-from run_utils import TaskConfig
 
 _TRIAL_BATCHES = 3
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from medevonet.evaluation import Evaluation, RungResult, evaluate_in_rungs
 from medevonet.rungs import downsampling_factor, full_cost, plan_rungs
+from medevonet.task import TaskConfig
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation.watch import children_of
-from run_utils import TaskConfig
 from tests import programs
 from tests.tiny_task import COUNTS, KINDS, TinyTask
 

@@ -6,9 +6,9 @@ import pytest
 
 from medevonet import trial
 from medevonet.hardware import cpu_has_bf16
+from medevonet.task import TaskConfig
 from openevolve.errors import UserError
 from openevolve.evaluation_result import EvaluationFailed
-from run_utils import TaskConfig
 from tests import programs
 
 TASK = TaskConfig(size=28, batch_size=8, threads=1)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from dataloader import DatasetConfig, LabelKind
+from medevonet.task import TaskConfig
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import Launcher
-from run_utils import TaskConfig
 from tests import programs
 from train import Evaluation, Limits, evaluate_program
 

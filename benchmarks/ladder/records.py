@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from medevonet.evaluation import Evaluation, evaluate_in_rungs, evaluate_program
+from medevonet.task import TaskConfig
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import ForkServer
-from run_utils import TaskConfig
 
 
 @dataclass(frozen=True)

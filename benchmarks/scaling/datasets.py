@@ -11,9 +11,9 @@ import numpy as np
 from dataloader import DatasetConfig, load_dataset
 from medevonet.demo_data import demo_arrays
 from medevonet.starting import CandidateStarter
+from medevonet.task import TaskConfig
 from openevolve.isolation import ForkServer
 from openevolve.isolation.watch import descendants
-from run_utils import TaskConfig
 
 _PROGRAM = Path(__file__).resolve().parents[2] / "seed_program.py"
 _SIZE = 28

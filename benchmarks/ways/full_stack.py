@@ -8,9 +8,9 @@ from benchmarks.ways.work import BATCH, MAX_LR, WEIGHT_DECAY, Figures, Work
 from dataloader import Dataset
 from medevonet.evaluation import evaluate_program
 from medevonet.referee import EpochReport
+from medevonet.task import TaskConfig
 from openevolve.isolation import ForkServer
 from openevolve.isolation.watch import descendants
-from run_utils import TaskConfig
 
 
 def main() -> None:

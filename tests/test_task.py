@@ -1,0 +1,32 @@
+"""The protocol that the scores of a run rest on."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from medevonet.task import TaskConfig, check_protocol
+from openevolve.errors import UserError
+
+
+def test_a_run_goes_on_with_the_protocol_that_its_scores_rest_on() -> None:
+    own = {"name": "mine", "path": "here/mine.npz", "label_kind": "binary"}
+    recorded = TaskConfig.model_validate({"datasets": [own, "breastmnist"], "size": 28})
+    moved = TaskConfig.model_validate({"datasets": [own | {"path": "there.npz"}, "breastmnist"], "size": 28})
+    for name, value in (("device", "cpu"), ("threads", 1), ("data_root", Path("x")), ("download", False)):
+        check_protocol(recorded, moved.model_copy(update={name: value}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"datasets": ["breastmnist"]}, {"size": 64}, {"epochs": 3}, {"batch_size": 32}, {"max_lr": 0.1},
+        {"weight_decay": 0.0}, {"seed": 1}, {"seeds": {}}, {"precision": "fp32"}, {"rung_shares": [0.3]},
+        {"rung_epochs": 3}, {"rung_size": 28},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_run_does_not_go_on_with_scores_that_cannot_be_compared(change: dict[str, object]) -> None:
+    ((name, value),) = change.items()
+    with pytest.raises(UserError, match=rf"task\.{name} is .*, not {re.escape(str(value))}\. Leave"):
+        check_protocol(TaskConfig(), TaskConfig.model_validate(change))
