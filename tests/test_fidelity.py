@@ -20,6 +20,7 @@ SETTINGS = st.builds(
     min_full=st.integers(3, 12),
     top_share=st.floats(0, 1),
     audit_share=st.floats(0, 1),
+    empty_cell=st.floats(0, 1),
     confidence=st.floats(0.01, 1),
 )
 DRAW = st.floats(0, 1, exclude_max=True)
@@ -90,14 +91,14 @@ def test_a_decision_goes_to_json_and_back(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
-def test_of_programs_in_no_known_cell_the_top_share_goes_on(share: float) -> None:
+def test_of_programs_that_beat_nothing_the_top_share_goes_on(share: float) -> None:
     settings = STEADY.model_copy(update={"top_share": share, "audit_share": 0.0})
     rng = random.Random(1)
     climbs = noisy_climbs(8, seed=1)
     promoted = 0
     for _ in range(2000):
         score = rng.uniform(0.5, 0.9)
-        decision = PromotionRule(settings, climbs).decide(1, score, None, 0.0)
+        decision = PromotionRule(settings, climbs).decide(1, score, 2.0, 0.0)
         promoted += decision.verdict is Verdict.PROMOTED
         climbs.append(Climb({1: score}))
     assert promoted / 2000 == pytest.approx(share, abs=0.04)
@@ -112,13 +113,35 @@ def test_of_the_rejected_the_audit_share_goes_on_marked() -> None:
 
 def test_a_program_goes_on_where_it_may_beat_its_cell() -> None:
     rule = PromotionRule(STEADY, noisy_climbs(40, seed=3))
-    middling = rule.decide(1, 0.7, None, 0.99)
+    middling = rule.decide(1, 0.7, 0.80, 0.99)
     assert middling.predicted == pytest.approx(0.82, abs=0.02)
     assert middling.margin is not None
     assert 0 < middling.margin < 0.1
-    assert middling.verdict is Verdict.REJECTED  # of the top share it is not
-    assert rule.decide(1, 0.7, 0.80, 0.99).verdict is Verdict.PROMOTED
-    assert rule.decide(1, 0.7, 0.95, 0.99).verdict is Verdict.REJECTED
+    assert middling.verdict is Verdict.PROMOTED
+    assert rule.decide(1, 0.7, 0.95, 0.99).verdict is Verdict.REJECTED  # of the top share it is not
+
+
+@pytest.mark.parametrize(("share", "place"), [(0.0, 0), (0.25, 9), (0.5, 19), (0.51, 20), (1.0, 39)])
+def test_in_an_empty_cell_a_program_has_to_reach_a_quantile_of_the_final_scores(
+    share: float, place: int
+) -> None:
+    climbs = noisy_climbs(40, seed=3)
+    finals = sorted(climb.final for climb in climbs if climb.final is not None)
+    rule = PromotionRule(STEADY.model_copy(update={"empty_cell": share, "top_share": 0.0}), climbs)
+    low, high = rule.decide(1, 0.5, None, 0.99), rule.decide(1, 0.9, None, 0.99)
+    for decision in (low, high):
+        assert (decision.to_beat, decision.elite) == (finals[place], False)
+    assert (low.verdict is Verdict.PROMOTED) == (share == 0.0)
+    assert high.verdict is Verdict.PROMOTED
+    elite = rule.decide(1, 0.5, 0.1, 0.99)
+    assert (elite.to_beat, elite.elite, elite.verdict) == (0.1, True, Verdict.PROMOTED)
+
+
+def test_the_reason_names_what_was_to_beat() -> None:
+    rule = PromotionRule(STEADY, noisy_climbs(40, seed=3))
+    reasons = [rule.decide(1, 0.5, elite, 0.99).explanation() for elite in (None, 0.95)]
+    assert reasons[0].endswith("is expected in full; of a program in an empty cell is expected 0.8477")
+    assert reasons[1].endswith("is expected in full; the elite of its cell has 0.95")
 
 
 def test_the_best_score_of_a_rung_always_goes_on() -> None:

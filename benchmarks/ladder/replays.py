@@ -60,7 +60,7 @@ def replay(
 ) -> Replay:
     """Records in a random order, each known by its score and cell as far as it climbs.
 
-    Islands take them in turn; a program has to beat the elite of its cell on its own island.
+    Islands take them in turn; elites are those of a program's own island.
     The other seed's full evaluation says what everything in full would have cost.
     """
     rng = random.Random(seed)
@@ -97,12 +97,12 @@ def replay(
     )
 
 
-def _climb(record: Record, rule: PromotionRule, to_beat: float | None, draw: float) -> tuple[Climb, float]:
+def _climb(record: Record, rule: PromotionRule, elite: float | None, draw: float) -> tuple[Climb, float]:
     """How far the rule lets a program go, and the images trained on until there."""
     scores: dict[int, float] = {}
     for number, rung in enumerate(record.rungs, 1):
         scores[number] = rung["mean_val_auc"]
-        if rule.decide(number, scores[number], to_beat, draw).verdict is Verdict.REJECTED:
+        if rule.decide(number, scores[number], elite, draw).verdict is Verdict.REJECTED:
             return Climb(scores), rung["cost"]
     return Climb(scores, record.full[0].score), record.full[0].cost
 

@@ -2,9 +2,10 @@
 
 A rung is a cheap look at a program: less training, less data. From the programs that were evaluated
 in full the rule learns how a rung's score relates to the final one, predicts the latter for a new
-program, and adds a margin that covers most of its earlier errors. A program whose optimistic
-prediction does not reach what it would have to beat is rejected. The margin is what makes the rule
-calibrated: where a rung says little, earlier errors were large, and nearly everything goes on.
+program, and adds a margin that covers a share of its earlier errors. A program whose prediction does not
+reach what it has to beat with that is rejected: the elite of its cell, or what the settings expect of a
+program in an empty one. The margin is what makes the rule calibrated: where a rung says little, earlier
+errors were large, and more goes on.
 
 Pure: no files, no clock, no random numbers of its own.
 """
@@ -17,6 +18,7 @@ from enum import StrEnum
 from openevolve.config import LadderConfig
 from openevolve.program import Record
 
+_ROUNDING = 1e-12
 LARGEST_SCORE = 1e100  # in size; sums of squares must not overflow
 
 
@@ -38,7 +40,8 @@ class Decision(Record):
     seen: int  # ...of so many
     predicted: float | None = None  # the final score; None: too little is known to say
     margin: float | None = None
-    to_beat: float | None = None  # the fitness of the cell's elite; None: the cell is empty or unknown
+    to_beat: float | None = None  # what the prediction has to reach; None: too little is known to say
+    elite: bool = False  # whether that is the fitness of its cell's elite; else the cell is empty or unknown
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verdict", Verdict(self.verdict))
@@ -52,10 +55,10 @@ class Decision(Record):
         """Expected and found, in one line."""
         if self.predicted is None or self.margin is None:
             return f"{self.full} programs evaluated in full are too few to judge by rung {self.rung}"
-        elite = "" if self.to_beat is None else f"; the elite of its cell has {self.to_beat:.4g}"
+        beaten = "the elite of its cell has" if self.elite else "of a program in an empty cell is expected"
         return (
             f"scored {self.score:.4g} on rung {self.rung}, lower than {self.better} of {self.seen} programs; "
-            f"at most {self.predicted + self.margin:.4g} is expected in full{elite}"
+            f"at most {self.predicted + self.margin:.4g} is expected in full; {beaten} {self.to_beat:.4g}"
         )
 
 
@@ -84,19 +87,19 @@ class PromotionRule:
     """Decides from a fixed set of climbs; equal climbs in any order give equal decisions.
 
     All else equal, a higher score is never rejected where a lower one is promoted: the slope is
-    never negative, and neither ``to_beat`` nor the scores seen depend on the program's own.
+    never negative, and neither what it has to beat nor the scores seen depend on the program's own.
     """
 
     def __init__(self, settings: LadderConfig, climbs: Sequence[Climb]) -> None:
         self._settings = settings
         self._climbs = climbs
 
-    def decide(self, rung: int, score: float, to_beat: float | None, draw: float) -> Decision:
+    def decide(self, rung: int, score: float, elite: float | None, draw: float) -> Decision:
         """Judge a program by its score on a rung.
 
         Args:
-            to_beat: the fitness of its cell's elite; None where the cell is empty or unknown, and the
-                program has to be in the top share of its rung.
+            elite: the fitness of its cell's elite, which it has to beat. None where the cell is empty or
+                unknown: then it has to reach the quantile ``empty_cell`` of all final scores.
             draw: uniform in [0, 1), this program's own: below ``audit_share`` a rejected one goes on.
         """
         seen = [climb.scores[rung] for climb in self._climbs if rung in climb.scores]
@@ -107,17 +110,24 @@ class PromotionRule:
         ]
         better = sum(other > score for other in seen)
         if len(pairs) < self._settings.min_full:
-            return Decision(rung, score, Verdict.PROMOTED, len(pairs), better, len(seen), to_beat=to_beat)
+            return Decision(rung, score, Verdict.PROMOTED, len(pairs), better, len(seen))
         calibration = calibrate(pairs, self._settings.confidence)
         predicted = calibration.predict(score)
-        # As in ASHA (Li et al., 2020): its rank among all scores so far, its own included, is ``better + 1``.
+        expected = quantile([final for _, final in pairs], self._settings.empty_cell)
+        to_beat = expected if elite is None else elite
+        # As in ASHA (Li et al., 2020), but rounded up: of few scores the best goes on, not none.
         worthy = better < self._settings.top_share * (len(seen) + 1)
-        worthy |= to_beat is not None and predicted + calibration.margin >= to_beat
+        worthy |= predicted + calibration.margin >= to_beat
         audited = Verdict.AUDITED if draw < self._settings.audit_share else Verdict.REJECTED
-        verdict = Verdict.PROMOTED if worthy else audited
         return Decision(
-            rung, score, verdict, len(pairs), better, len(seen), predicted, calibration.margin, to_beat
-        )
+            rung, score, Verdict.PROMOTED if worthy else audited, len(pairs), better, len(seen),
+            predicted, calibration.margin, to_beat, elite is not None,
+        )  # fmt: skip
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The least of the values that at least that share of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def calibrate(pairs: Sequence[tuple[float, float]], confidence: float) -> Calibration:
@@ -128,8 +138,8 @@ def calibrate(pairs: Sequence[tuple[float, float]], confidence: float) -> Calibr
     of the final scores. It needs no tuning (the penalty follows the scores' own spread), and one pass;
     that a single outlier tilts it is covered by the margin, which is a quantile of what the line gets
     wrong for programs it was not fitted to (each left out in turn), as in the jackknife intervals of
-    Barber et al. (2021). Which programs have a final score depends on the scores of their rungs alone but for
-    the elite of the cell, so that selection hardly biases the line; audits add pairs at its low end.
+    Barber et al. (2021). Programs that were stopped at a higher rung have no final score and are missing
+    here: what is known of a rung is known of those that went on from it.
     """
     count = len(pairs)
     mean_score = math.fsum(x for x, _ in pairs) / count
@@ -159,9 +169,9 @@ class _Sums:
 
     def slope(self) -> float:
         spread = self.xx - self.x * self.x / self.count
-        slope = (
-            (self.xy - self.x * self.y / self.count) / (spread * (1 + 1 / self.count)) if spread > 0 else 0
-        )
+        if spread <= _ROUNDING * self.xx:
+            return 0.0  # equal scores: what differs is the subtraction's rounding
+        slope = (self.xy - self.x * self.y / self.count) / (spread * (1 + 1 / self.count))
         return max(0.0, slope) if math.isfinite(slope) else 0.0
 
     def predict(self, x: float) -> float:
@@ -225,7 +235,7 @@ class Audit:
 def audit(judged: Sequence[Judged], finals: Sequence[float], rejected: int) -> Audit:
     """Count the good programs that the rule promoted and, among the audited, those that it would not have.
 
-    Good is what beats the elite of its cell, or is in the top fifth of ``finals``, the scores of all
+    Good is what beats what it had to beat, or is in the top fifth of ``finals``, the scores of all
     programs evaluated in full. ``rejected`` is the number of programs that were not.
     """
     top = sorted(finals, reverse=True)[: math.ceil(_GOOD_SHARE * len(finals))]

@@ -27,7 +27,7 @@ class Knowledge:
     """What a decision may rest on."""
 
     climbs: int  # the first so many that were committed
-    to_beat: Sequence[Mapping[Cell, float]]  # by island: the fitness of each cell's elite
+    elites: Sequence[Mapping[Cell, float]]  # by island: the fitness of each cell's
 
 
 class Fidelity(Protocol):
@@ -103,16 +103,17 @@ class Ladder:
                 FailureKind.CRASHED, f"rung {rung.number}: expected a usable metric {name!r}, found {found}"
             )
         rule = PromotionRule(self._settings, self._climbs[: knowledge.climbs])
-        to_beat = self._to_beat(Elite(program, rung.metrics), knowledge)
+        elite = self._elite(Elite(program, rung.metrics), knowledge)
         draw = random_source(self._config.random_seed, program.iteration, "audit").random()
-        return rule.decide(rung.number, score, to_beat, draw)
+        return rule.decide(rung.number, score, elite, draw)
 
-    def _to_beat(self, candidate: Elite, knowledge: Knowledge) -> float | None:
+    def _elite(self, candidate: Elite, knowledge: Knowledge) -> float | None:
+        """The fitness of the elite in a program's cell on its island, if there is one."""
         try:
             cell = self._database.cell(candidate)
         except ValueError:  # the rung does not know all axes of the archive
             return None
-        return knowledge.to_beat[candidate.program.island].get(cell)
+        return knowledge.elites[candidate.program.island].get(cell)
 
     def committed(self, program: Program, outcome: Outcome) -> None:
         decisions = self._history.decisions.get(program.iteration, {})
