@@ -29,6 +29,7 @@ import torch
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from candidate import settle  # noqa: E402
 from medevonet.network import Program  # noqa: E402
 from medevonet.training import LabelKind, Recipe, Training  # noqa: E402
 
@@ -115,6 +116,7 @@ def evaluate(size: Size, settings: Settings) -> float:
     count, multi_label = len(images["train"]), size.label_kind == "multi-label"
     columns, highest = (size.outputs, 2) if multi_label else (1, size.outputs)
     labels = torch.randint(0, highest, (count, columns), device=device)
+    settle(device, torch.get_num_threads())
     program = Program(PROJECT / "seed_program.py", edge, device)
     recipe = Recipe(settings.epochs, 64, 128, 3e-3, 0.01, settings.precision, settings.cuda_graphs)
 

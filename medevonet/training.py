@@ -5,7 +5,6 @@ nothing in an epoch waits for the device. Takes tensors and knows of no file, pr
 """
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,9 +68,8 @@ class Training:
         self._optimizer = OneCycleAdamW(network.parameters(), recipe.max_lr, recipe.weight_decay, steps)
         if self.device.type == "cpu" and recipe.precision == "bf16":
             avoid_slow_bf16(network)
-        self._gradients: Callable[[Tensor], Tensor] = self._backward
-        if self.device.type == "cuda" and recipe.cuda_graphs:
-            self._gradients = GraphedBackward(network, self._backward, recipe.batch_size)
+        graphed = self.device.type == "cuda" and recipe.cuda_graphs
+        self._graph = GraphedBackward(network, self._backward, recipe.batch_size) if graphed else None
         self._kept: dict[str, Any] = {}
         # Smaller once memory has run out: gradients are then summed over parts of a batch, while a layer that
         # looks at its batch (batch normalisation) sees a part at a time.
@@ -81,6 +79,8 @@ class Training:
     def epoch(self) -> float:
         """Train on every image once, in random order; returns the mean loss."""
         self.network.train()
+        if self._graph:
+            self._graph.begin_epoch()
         loss_sum = torch.zeros((), device=self.device)
         seen = 0
         for batch in self._batches():
@@ -92,7 +92,7 @@ class Training:
         """One update of the weights; returns the batch's mean loss. Raises torch.OutOfMemoryError."""
         while True:
             try:
-                loss = self._gradients(batch)
+                loss = self._graph(batch) if self._graph else self._backward(batch)
             except torch.OutOfMemoryError:
                 if self.micro_batch < 4:
                     raise
