@@ -162,6 +162,14 @@ def wait_for_lines(path: Path, count: int) -> None:
         time.sleep(0.002)
 
 
+def wait_for_events(journal: Path, name: str, count: int) -> None:
+    wait_for_lines(journal, 1)
+    deadline = time.monotonic() + 60
+    while sum(event["event"] == name for event in read_journal(journal)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_kill_9_at_any_moment_loses_nothing_and_leaves_nobody(
     undisturbed: tuple[Path, Result], tmp_path: Path
 ) -> None:
@@ -209,6 +217,58 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert output.splitlines()[-1] == "interrupted"
+
+
+HANGING = """
+from openevolve.program import Proposal
+class Hanging(RandomWalk):
+    async def propose(self, context):
+        hangs = context.iteration in HANG
+        code = f"X = {96 + context.iteration}\\n"
+        return Proposal(code=code, proposer="walk") if hangs else await super().propose(context)
+"""
+
+
+def start_hanging(folder: Path, iterations: str, *overrides: str) -> subprocess.Popen[str]:
+    """A run in which the programs of some iterations never come back."""
+    script = SCRIPT.replace("result =", f"HANG = {iterations}{HANGING}result =")
+    return subprocess.Popen(
+        [sys.executable, "-c", script.replace("RandomWalk(delay", "Hanging(delay"), str(folder), *overrides],
+        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_ctrl_c_also_ends_a_run_that_a_limit_is_ending(tmp_path: Path) -> None:
+    process = start_hanging(
+        tmp_path, "[3]", "deterministic=false", "evaluator.timeout=60", "budget.evaluations=5"
+    )
+    journal = tmp_path / "out/journal.jsonl"
+    wait_for_events(journal, "evaluated", 5)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert output.splitlines()[-1].startswith("budget.evaluations reached")
+
+
+def test_ctrl_c_begins_nothing_of_what_an_earlier_session_had_begun(tmp_path: Path) -> None:
+    journal = tmp_path / "out/journal.jsonl"
+    options = ("deterministic=false", "database.num_islands=1")
+    process = start_hanging(tmp_path, "range(1, 9)", *options, "evaluator.parallel_evaluations=6")
+    wait_for_events(journal, "evaluation_started", 7)
+    process.kill()
+    process.wait()
+    before = len(list(read_journal(journal)))
+    one = "evaluator.parallel_evaluations=1"
+    process = start_hanging(tmp_path, "[]", *options, one, "evaluator.timeout=2", "proposals_ahead=0")
+    wait_for_lines(journal, before + 2)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert output.splitlines()[-1] == "interrupted"
+    later = list(read_journal(journal))[before:]
+    assert sum(e["event"] == "evaluation_started" for e in later) == 1
 
 
 def start_slow(folder: Path) -> subprocess.Popen[str]:

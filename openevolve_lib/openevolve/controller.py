@@ -106,7 +106,7 @@ class Controller:
 
     def stop(self, reason: str) -> None:
         """Begin nothing new and finish the evaluations that are running; proposals wait for a resume."""
-        self.stopping.stop(reason)
+        self.stopping.ask(reason)
         holding_slots = list(self.evaluating)[: self.executor.slots]  # slots are given in order of asking
         for iteration, task in self.running.items():
             if iteration not in holding_slots:
@@ -114,7 +114,7 @@ class Controller:
 
     def abort(self, reason: str) -> None:
         """End what is running as well; a resume does it again."""
-        self.stopping.stop(reason)
+        self.stopping.ask(reason)
         for task in self.running.values():
             task.cancel()
 
@@ -144,6 +144,10 @@ class Controller:
         if not self._waiting or len(self.running) >= self.executor.slots + self.config.proposals_ahead:
             return False
         iteration = self._waiting[0]
+        if iteration in self.history.outcomes:
+            return True  # there is nothing left to do but to commit it
+        if self.stopping.asked:
+            return False
         if iteration in self.history.programs:
             return True  # it was begun before: a limit does not take it back
         if iteration > 0 and self.committed == 0:

@@ -128,7 +128,7 @@ async def _run(controller: Controller) -> str:
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
-        if controller.stopping.reason == "interrupted":
+        if controller.stopping.asked:
             controller.abort("interrupted")
         else:
             log.warning("interrupted: finishing the evaluations that are running; Ctrl-C again ends them")

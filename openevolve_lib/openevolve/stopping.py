@@ -16,9 +16,15 @@ class Stopping:
         self._best: float | None = None
         self._best_at = 0
         self.reason: str | None = None
+        self.asked = False  # to begin nothing more; a limit lets what was begun in an earlier session end
 
     def stop(self, reason: str) -> None:
         self.reason = self.reason or reason
+
+    def ask(self, reason: str) -> None:
+        """Stop at somebody's request."""
+        self.asked = True
+        self.stop(reason)
 
     def reached(self, history: History, elapsed: float) -> bool:
         """True once a limit is reached; ``elapsed`` in seconds."""
