@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openevolve import cli
 from openevolve.display import PlainDisplay
 from openevolve.errors import UserError
 from openevolve.fidelity import Verdict
+from openevolve.island import Cell
 from openevolve.journal import read_journal
+from openevolve.ladder import is_remote
 from openevolve.program import Context, FailureKind, Outcome, Proposal
 from openevolve.run import Result, execute
 from openevolve.stopping import Stopping
@@ -28,6 +32,7 @@ from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, st
 from tests.test_runs import wait_for_lines
 
 PROJECT = Path(__file__).resolve().parent.parent
+CELL = st.tuples(st.integers(0, 5), st.integers(0, 5))
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +90,30 @@ def test_a_program_is_judged_on_every_rung_below_the_full_evaluation(tmp_path: P
     )
 
 
+@given(st.lists(st.dictionaries(CELL, st.floats(0, 1)), min_size=1, max_size=3), CELL)
+def test_a_cell_is_remote_where_no_island_has_a_program_in_or_beside_it(
+    elites: list[dict[Cell, float]], cell: Cell
+) -> None:
+    around = {(cell[0] + a, cell[1] + b) for a in (-1, 0, 1) for b in (-1, 0, 1)}
+    assert is_remote(cell, elites) == all(around.isdisjoint(island) for island in elites)
+
+
+def test_a_program_in_a_remote_cell_is_not_judged(undisturbed: tuple[Path, Result]) -> None:
+    _, result = undisturbed
+    unjudged = {
+        iteration: by_rung[1]
+        for iteration, by_rung in decisions(result).items()
+        if not by_rung[1].judged and by_rung[1].full >= 5
+    }
+    assert {decision.verdict for decision in unjudged.values()} == {Verdict.PROMOTED}
+    assert not any(result.history.outcomes[iteration].rejected for iteration in unjudged)
+
+
 def test_nothing_is_rejected_before_enough_full_evaluations(undisturbed: tuple[Path, Result]) -> None:
     _, result = undisturbed
     for by_rung in decisions(result).values():
         decision = by_rung[1]
-        assert decision.judged == (decision.full >= 5)
+        assert decision.full >= 5 or not decision.judged
         if not decision.judged:
             assert decision.verdict is Verdict.PROMOTED
 

@@ -11,6 +11,7 @@ from openevolve.config import Config, LadderConfig
 from openevolve.database import declared_axes
 from openevolve.fidelity import Climb, PromotionRule, Verdict
 from openevolve.island import Cell
+from openevolve.ladder import is_remote
 
 REPLAYS = 20
 
@@ -69,20 +70,20 @@ def replay(
     axes = declared_axes(config)
     best = max(order, key=lambda record: record.full[0].score)
     climbs: list[Climb] = []
-    elites: dict[tuple[int, Cell], float] = {}
+    elites: list[dict[Cell, float]] = [{} for _ in range(islands)]
     promoted: list[Record] = []
     spent = everything = 0.0
     until_best = None
     for number, record in enumerate(order):
         everything += record.full[1].cost
-        cell = number % islands, tuple(axis.bin(record.rungs[0][axis.name]) for axis in axes)
-        rule = PromotionRule(ladder, climbs)
-        climb, cost = _climb(record, rule, elites.get(cell), rng.random())
+        island, cell = elites[number % islands], tuple(axis.bin(record.rungs[0][axis.name]) for axis in axes)
+        rule = None if is_remote(cell, elites) else PromotionRule(ladder, climbs)
+        climb, cost = _climb(record, rule, island.get(cell), rng.random())
         climbs.append(climb)
         spent += cost
         if climb.final is None:
             continue
-        elites[cell] = max(climb.final, elites.get(cell, 0.0))
+        island[cell] = max(climb.final, island.get(cell, 0.0))
         promoted.append(record)
         if record is best:
             until_best = spent / everything
@@ -97,13 +98,14 @@ def replay(
     )
 
 
-def _climb(record: Record, rule: PromotionRule, elite: float | None, draw: float) -> tuple[Climb, float]:
-    """How far the rule lets a program go, and the images trained on until there."""
-    scores: dict[int, float] = {}
+def _climb(
+    record: Record, rule: PromotionRule | None, elite: float | None, draw: float
+) -> tuple[Climb, float]:
+    """How far the rule, where there is one, lets a program go; and the images trained on until there."""
+    scores = {number: rung["mean_val_auc"] for number, rung in enumerate(record.rungs, 1)}
     for number, rung in enumerate(record.rungs, 1):
-        scores[number] = rung["mean_val_auc"]
-        if rule.decide(number, scores[number], elite, draw).verdict is Verdict.REJECTED:
-            return Climb(scores), rung["cost"]
+        if rule and rule.decide(number, scores[number], elite, draw).verdict is Verdict.REJECTED:
+            return Climb({below: scores[below] for below in range(1, number + 1)}), rung["cost"]
     return Climb(scores, record.full[0].score), record.full[0].cost
 
 

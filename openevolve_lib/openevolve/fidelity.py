@@ -48,13 +48,13 @@ class Decision(Record):
 
     @property
     def judged(self) -> bool:
-        """Whether the rule had a say: before ``min_full`` it has none."""
+        """Whether the rule had a say."""
         return self.predicted is not None
 
     def explanation(self) -> str:
         """Expected and found, in one line."""
         if self.predicted is None or self.margin is None:
-            return f"{self.full} programs evaluated in full are too few to judge by rung {self.rung}"
+            return f"too little is known to judge by rung {self.rung}"
         beaten = "the elite of its cell has" if self.elite else "of a program in an empty cell is expected"
         return (
             f"scored {self.score:.4g} on rung {self.rung}, lower than {self.better} of {self.seen} programs; "
@@ -102,27 +102,36 @@ class PromotionRule:
                 unknown: then it has to reach the quantile ``empty_cell`` of all final scores.
             draw: uniform in [0, 1), this program's own: below ``audit_share`` a rejected one goes on.
         """
-        seen = [climb.scores[rung] for climb in self._climbs if rung in climb.scores]
         pairs = [
             (climb.scores[rung], climb.final)
             for climb in self._climbs
             if climb.final is not None and rung in climb.scores
         ]
-        better = sum(other > score for other in seen)
         if len(pairs) < self._settings.min_full:
-            return Decision(rung, score, Verdict.PROMOTED, len(pairs), better, len(seen))
+            return self.promote(rung, score)
         calibration = calibrate(pairs, self._settings.confidence)
         predicted = calibration.predict(score)
         expected = quantile([final for _, final in pairs], self._settings.empty_cell)
         to_beat = expected if elite is None else elite
+        better, seen = self._rank(rung, score)
         # As in ASHA (Li et al., 2020), but rounded up: of few scores the best goes on, not none.
-        worthy = better < self._settings.top_share * (len(seen) + 1)
+        worthy = better < self._settings.top_share * (seen + 1)
         worthy |= predicted + calibration.margin >= to_beat
         audited = Verdict.AUDITED if draw < self._settings.audit_share else Verdict.REJECTED
         return Decision(
-            rung, score, Verdict.PROMOTED if worthy else audited, len(pairs), better, len(seen),
+            rung, score, Verdict.PROMOTED if worthy else audited, len(pairs), better, seen,
             predicted, calibration.margin, to_beat, elite is not None,
         )  # fmt: skip
+
+    def promote(self, rung: int, score: float) -> Decision:
+        """Let a program go on that too little is known to judge."""
+        full = sum(climb.final is not None and rung in climb.scores for climb in self._climbs)
+        return Decision(rung, score, Verdict.PROMOTED, full, *self._rank(rung, score))
+
+    def _rank(self, rung: int, score: float) -> tuple[int, int]:
+        """How many programs scored higher on a rung, of how many."""
+        seen = [climb.scores[rung] for climb in self._climbs if rung in climb.scores]
+        return sum(other > score for other in seen), len(seen)
 
 
 def quantile(values: Sequence[float], share: float) -> float:

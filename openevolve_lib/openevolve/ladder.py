@@ -103,17 +103,18 @@ class Ladder:
                 FailureKind.CRASHED, f"rung {rung.number}: expected a usable metric {name!r}, found {found}"
             )
         rule = PromotionRule(self._settings, self._climbs[: knowledge.climbs])
-        elite = self._elite(Elite(program, rung.metrics), knowledge)
+        cell = self._cell(Elite(program, rung.metrics))
+        if cell is not None and is_remote(cell, knowledge.elites):
+            return rule.promote(rung.number, score)
+        elite = None if cell is None else knowledge.elites[program.island].get(cell)
         draw = random_source(self._config.random_seed, program.iteration, "audit").random()
         return rule.decide(rung.number, score, elite, draw)
 
-    def _elite(self, candidate: Elite, knowledge: Knowledge) -> float | None:
-        """The fitness of the elite in a program's cell on its island, if there is one."""
+    def _cell(self, candidate: Elite) -> Cell | None:
         try:
-            cell = self._database.cell(candidate)
+            return self._database.cell(candidate)
         except ValueError:  # the rung does not know all axes of the archive
             return None
-        return knowledge.elites[candidate.program.island].get(cell)
 
     def committed(self, program: Program, outcome: Outcome) -> None:
         decisions = self._history.decisions.get(program.iteration, {})
@@ -121,6 +122,15 @@ class Ladder:
         if scores:  # a program whose result is another's has none
             final = self._database.fitness(outcome.metrics) if outcome.evaluated else math.inf
             self._climbs.append(Climb(scores, final if abs(final) <= LARGEST_SCORE else None))
+
+
+def is_remote(cell: Cell, elites: Sequence[Mapping[Cell, float]]) -> bool:
+    """Whether no island has a program in the cell or beside it: what others scored says little there."""
+    return not any(
+        all(abs(there - here) <= 1 for there, here in zip(other, cell, strict=True))
+        for island in elites
+        for other in island
+    )
 
 
 def build_fidelity(config: Config, database: Database, history: History) -> Fidelity:
