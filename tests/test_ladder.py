@@ -29,7 +29,7 @@ from tests.laddered import (
     run_in_rungs,
 )
 from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, story
-from tests.test_runs import wait_for_lines
+from tests.walks import wait_for_lines
 
 PROJECT = Path(__file__).resolve().parent.parent
 CELL = st.tuples(st.integers(0, 5), st.integers(0, 5))

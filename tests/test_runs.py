@@ -2,10 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +11,8 @@ from openevolve.errors import UserError
 from openevolve.journal import read_journal
 from openevolve.program import FailureKind
 from openevolve.run import Result, execute
-from tests.processes import processes_of
 from tests.scripted import RandomWalk, archive, make_run, run_walk, settings, story
+from tests.walks import start, start_slow, wait_for_lines
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -131,166 +127,31 @@ def test_a_limit_ends_the_run_and_says_so(tmp_path: Path, override: str, reason:
     assert result.history.finished == result.reason
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("database.num_islands=1", "database.num_islands is 2, not 1"),
+        ("database.fitness_metric=size", "database.fitness_metric is combined_score, not size"),
+        ("database.tie_break_metric=lines", "database.tie_break_metric is None, not lines"),
+        ("features={size: {low: 0, high: 1, count: 9}}", "features is .*'count': 5.*, not .*'count': 9"),
+    ],
+)
+def test_a_run_keeps_the_archive_it_began_with(
+    undisturbed: tuple[Path, Result], tmp_path: Path, override: str, message: str
+) -> None:
+    shutil.copytree(undisturbed[0], tmp_path / "copy")
+    journal = tmp_path / "copy/out/journal.jsonl"
+    before = journal.read_bytes()
+    with pytest.raises(UserError, match=message):
+        run_walk(tmp_path / "copy", settings("max_iterations=40", override))
+    assert journal.read_bytes() == before
+
+
 def test_an_initial_program_without_a_score_ends_the_run(tmp_path: Path) -> None:
     run = make_run(tmp_path, settings())
     run.initial_program.write_text("X = -1\n")
     with pytest.raises(UserError, match="expected an initial program with a score, found crashed"):
         execute(run, PlainDisplay())
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.processes import processes_of
-from tests.scripted import RandomWalk, run_walk, settings
-result = run_walk(Path(sys.argv[1]), settings(*sys.argv[2:]), RandomWalk(delay=0.02))
-print(result.reason)
-"""
-
-
-def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), *overrides],
-        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def wait_for_lines(path: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists() or path.read_bytes().count(b"\n") < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
-def wait_for_events(journal: Path, name: str, count: int) -> None:
-    wait_for_lines(journal, 1)
-    deadline = time.monotonic() + 60
-    while sum(event["event"] == name for event in read_journal(journal)) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_kill_9_at_any_moment_loses_nothing_and_leaves_nobody(
-    undisturbed: tuple[Path, Result], tmp_path: Path
-) -> None:
-    journal = tmp_path / "out/journal.jsonl"
-    for lines in (1, 4, 12, 25, 40, 60):
-        process = start(tmp_path)
-        wait_for_lines(journal, lines)
-        process.kill()
-        process.wait()
-        finished = {e["iteration"] for e in read_journal(journal) if e["event"] in ("evaluated", "failed")}
-        deadline = time.monotonic() + 10
-        while processes_of(tmp_path):
-            assert time.monotonic() < deadline, processes_of(tmp_path)
-            time.sleep(0.01)
-    resumed = run_walk(tmp_path, settings())
-    assert finished <= set(resumed.history.outcomes)
-    results = [e["iteration"] for e in read_journal(journal) if e["event"] in ("evaluated", "failed")]
-    assert len(results) == len(set(results)) == 31
-    assert story(resumed) == story(undisturbed[1])
-    assert archive(resumed) == archive(undisturbed[1])
-
-
-def test_ctrl_c_finishes_what_is_running_and_resumes(
-    undisturbed: tuple[Path, Result], tmp_path: Path
-) -> None:
-    process = start(tmp_path)
-    wait_for_lines(tmp_path / "out/journal.jsonl", 12)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert output.splitlines()[-1] == "interrupted"
-    events = list(read_journal(tmp_path / "out/journal.jsonl"))
-    started = [e["iteration"] for e in events if e["event"] == "evaluation_started"]
-    ended = [e["iteration"] for e in events if e["event"] in ("evaluated", "failed")]
-    assert set(started) <= set(ended)
-    assert len(ended) < 31
-    assert story(run_walk(tmp_path, settings())) == story(undisturbed[1])
-
-
-def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
-    process = start_slow(tmp_path)
-    wait_for_lines(tmp_path / "out/journal.jsonl", 3)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    assert process.poll() is None  # it waits for the evaluation that is running
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
-    assert output.splitlines()[-1] == "interrupted"
-
-
-HANGING = """
-from openevolve.program import Proposal
-class Hanging(RandomWalk):
-    async def propose(self, context):
-        hangs = context.iteration in HANG
-        code = f"X = {96 + context.iteration}\\n"
-        return Proposal(code=code, proposer="walk") if hangs else await super().propose(context)
-"""
-
-
-def start_hanging(folder: Path, iterations: str, *overrides: str) -> subprocess.Popen[str]:
-    """A run in which the programs of some iterations never come back."""
-    script = SCRIPT.replace("result =", f"HANG = {iterations}{HANGING}result =")
-    return subprocess.Popen(
-        [sys.executable, "-c", script.replace("RandomWalk(delay", "Hanging(delay"), str(folder), *overrides],
-        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def test_ctrl_c_also_ends_a_run_that_a_limit_is_ending(tmp_path: Path) -> None:
-    process = start_hanging(
-        tmp_path, "[3]", "deterministic=false", "evaluator.timeout=60", "budget.evaluations=5"
-    )
-    journal = tmp_path / "out/journal.jsonl"
-    wait_for_events(journal, "evaluated", 5)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=30)
-    assert output.splitlines()[-1].startswith("budget.evaluations reached")
-
-
-def test_ctrl_c_begins_nothing_of_what_an_earlier_session_had_begun(tmp_path: Path) -> None:
-    journal = tmp_path / "out/journal.jsonl"
-    options = ("deterministic=false", "database.num_islands=1")
-    process = start_hanging(tmp_path, "range(1, 9)", *options, "evaluator.parallel_evaluations=6")
-    wait_for_events(journal, "evaluation_started", 7)
-    process.kill()
-    process.wait()
-    before = len(list(read_journal(journal)))
-    one = "evaluator.parallel_evaluations=1"
-    process = start_hanging(tmp_path, "[]", *options, one, "evaluator.timeout=2", "proposals_ahead=0")
-    wait_for_lines(journal, before + 2)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert output.splitlines()[-1] == "interrupted"
-    later = list(read_journal(journal))[before:]
-    assert sum(e["event"] == "evaluation_started" for e in later) == 1
-
-
-def start_slow(folder: Path) -> subprocess.Popen[str]:
-    """A run whose initial program hangs in evaluation for a minute."""
-    script = SCRIPT.replace(
-        "result =",
-        "import tests.scripted as s; s.INITIAL = 'X = 96.0\\n'\nresult =",
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", script, str(folder), "evaluator.timeout=60"],
-        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def test_sigterm_ends_with_the_journal_finished(tmp_path: Path) -> None:
-    process = start_slow(tmp_path)
-    wait_for_lines(tmp_path / "out/journal.jsonl", 3)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
-    assert output.splitlines()[-1] == "ended by SIGTERM"
-    last = list(read_journal(tmp_path / "out/journal.jsonl"))[-1]
-    assert (last["event"], last["reason"]) == ("run_finished", "ended by SIGTERM")
 
 
 def test_two_runners_on_one_folder(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """What the journal says of a run so far: resuming is starting with a history."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from openevolve.edits import normalized
 from openevolve.errors import UserError
@@ -29,6 +30,7 @@ class History:
     rungs: int = 0  # results that an evaluation gives, its last included; 0: none has ended yet
     elapsed: float = 0.0  # seconds of running, over all sessions
     initial_code: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  # with which the run began
     finished: str | None = None  # the reason of the last run_finished event
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     _by_code: dict[str, int] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class History:
         match event["event"]:
             case "run_started":
                 self.initial_code = event["initial_code"]
+                self.settings = self.settings or event["settings"]
                 self.finished = None
             case "proposed":
                 self._proposed(event)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from openevolve.config import Config, LadderConfig
+from openevolve.continuing import check_continuation
 from openevolve.controller import Controller, Parts
 from openevolve.database import Database, declared_axes
 from openevolve.display import Display
@@ -75,6 +76,7 @@ def execute(run: Run, display: Display) -> Result:
         _log_file(run.folder / "logs", run.config),
     ):
         history = History.replay(read_journal(journal.path))
+        check_continuation(history.settings, run.config)
         initial_code = history.initial_code
         if initial_code is None:
             initial_code = read_program(run.initial_program)

@@ -1,0 +1,39 @@
+"""What a run cannot change on its way: its archive is rebuilt from the journal, and would not be the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from openevolve.config import Config
+from openevolve.config_files import public_settings
+from openevolve.errors import UserError
+
+_ARCHIVE = (
+    "features", "database.num_islands", "database.feature_dimensions", "database.feature_bins",
+    "database.fitness_metric", "database.tie_break_metric",
+)  # fmt: skip
+
+
+_UNKNOWN = object()  # to the version that wrote the journal
+
+
+def check_continuation(recorded: Mapping[str, Any], config: Config) -> None:
+    """Compare with the settings that a run began with. Raises UserError where its archive would change."""
+    settings = public_settings(config)
+    changed = [
+        f"{name} is {before}, not {now}"
+        for name in _ARCHIVE
+        if (before := _value(recorded, name)) is not _UNKNOWN and before != (now := _value(settings, name))
+    ]
+    if changed:
+        raise UserError(
+            "expected the settings that the run's archive rests on, found changes: "
+            f"{', '.join(changed)}. Continue with those it began with, or start a new run."
+        )
+
+
+def _value(settings: Mapping[str, Any], name: str) -> Any:
+    """A setting by its dotted name."""
+    value: Any = settings
+    for key in name.split("."):
+        value = value.get(key, _UNKNOWN) if isinstance(value, Mapping) else _UNKNOWN
+    return value
