@@ -10,8 +10,9 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dotenv import find_dotenv, load_dotenv
@@ -34,6 +35,7 @@ from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute
 from run_utils import (
     PROJECT,
+    add_session,
     create_run,
     evaluation_environment,
     find_run,
@@ -86,16 +88,17 @@ def _main(options: argparse.Namespace) -> int:
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     gpus = plan.config.evaluator.device(slot=0)
     task, device = settle_device(plan.task, SEED_PROGRAM, isolation.level, gpus)
+    settings = public_settings(plan.config) | {"task": task.model_dump(mode="json")}
+    found = {"provider": provider, "device": device, "isolation": isolation.line}
     run = plan.resumed or create_run()
-    if plan.resumed is None:
-        settings = public_settings(plan.config) | {"task": task.model_dump(mode="json")}
-        found = {"provider": provider, "device": device, "isolation": isolation.line}
-        write_run_info(run, settings, found, secrets_of(plan.config))
+    record = partial(
+        add_session if plan.resumed else write_run_info, run, settings, found, secrets_of(plan.config)
+    )
     print(f"run: {run}\nproposals: {provider}\ndevice: {device}, {task.precision}", flush=True)
     print(f"isolation: {isolation.line}", flush=True)
     in_force = replace(plan, config=with_isolation(plan.config, isolation.level), task=task)
     try:
-        result = _evolve(in_force, run, proposer)
+        result = _evolve(in_force, run, proposer, record)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_resume(run)}") from None
     _report(run, result)
@@ -147,7 +150,7 @@ def choose_reviewer(config: Config) -> Reviewer:
     return LLMReviewer(model, config)
 
 
-def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
+def _evolve(plan: Plan, run: Path, proposer: Proposer, begun: Callable[[], None]) -> Result:
     with display_for_terminal() as display:
         return execute(
             Run(
@@ -159,6 +162,7 @@ def _evolve(plan: Plan, run: Path, proposer: Proposer) -> Result:
                 reviewer=choose_reviewer(plan.config),
                 environment=evaluation_environment(plan.task, run, plan.config.evaluator.isolation),
                 evaluator_isolates=True,
+                begun=begun,
             ),
             display,
         )

@@ -115,8 +115,22 @@ def write_run_info(
 
     ``secrets`` are masked in the command line. Raises UserError.
     """
-    info = {
-        "config": dict(config),
+    _write(run, {"config": dict(config), **_session(found, secrets)})
+
+
+def add_session(
+    run: Path, config: Mapping[str, Any], found: Mapping[str, Any], secrets: Iterable[str] = ()
+) -> None:
+    """Add to ``run_info.json`` that the run was continued, and the settings in force. Raises UserError."""
+    info = read_run_info(run)
+    info["config"] = dict(config)
+    info["resumed"] = [*info.get("resumed", []), _session(found, secrets)]
+    _write(run, info)
+
+
+def _session(found: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """With what, where and how one session runs."""
+    return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": without_secrets(sys.argv[1:], secrets),
         "git_sha": _git("rev-parse", "HEAD"),
@@ -128,6 +142,9 @@ def write_run_info(
         "packages": {name: _version(name) for name in ("torch", "numpy", "openai", "medmnist", "libcst")},
         **found,
     }
+
+
+def _write(run: Path, info: Mapping[str, Any]) -> None:
     draft = run / ".run_info.json.draft"
     try:
         draft.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")

@@ -148,6 +148,9 @@ def test_a_killed_run_resumes_to_the_same_end(demo: tuple[Path, str], cache: Pat
     more = run(tmp_path, cache, "--resume", "latest", "--iterations", "4")
     assert values(more.stdout)["iterations"] == "4"
     assert scores(tmp_path)[:4] == scores(demo[0])
+    info = json.loads((tmp_path / "runs/mnist/latest/run_info.json").read_text())
+    assert info["config"]["max_iterations"] == 4  # also when it is resumed again
+    assert len(info["resumed"]) == 2
     other = run(tmp_path, cache, "--resume", "--iterations", "5", "--set", "task.epochs=4")
     assert other.returncode == 2
     assert "task.epochs is 1, not 4" in other.stderr

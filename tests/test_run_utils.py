@@ -13,6 +13,7 @@ from openevolve.errors import UserError
 from run_utils import (
     ARTIFACTS_VARIABLE,
     TASK_VARIABLE,
+    add_session,
     artifacts_folder,
     create_run,
     evaluation_environment,
@@ -85,6 +86,21 @@ def test_run_info_says_what_ran_where(tmp_path: Path) -> None:
     assert info["config"] == {"max_iterations": 3}
     assert info["provider"] == "offline"
     assert {"git_sha", "host", "started", "python", "packages", "cpus"} <= set(info)
+
+
+def test_run_info_keeps_how_it_began_and_tells_each_session(tmp_path: Path) -> None:
+    run = create_run(tmp_path)
+    write_run_info(run, {"max_iterations": 3}, {"device": "cpu"})
+    first = read_run_info(run)
+    for iterations, device in ((5, "a card"), (9, "another")):
+        add_session(run, {"max_iterations": iterations}, {"device": device})
+    info = read_run_info(run)
+    assert info["config"] == {"max_iterations": 9}  # in force, also for the next session
+    assert {key: info[key] for key in first if key != "config"} == {
+        key: first[key] for key in first if key != "config"
+    }
+    assert [session["device"] for session in info["resumed"]] == ["a card", "another"]
+    assert set(info["resumed"][0]) == set(first) - {"config"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}'])

@@ -1,6 +1,7 @@
 """``openevolve-run``: evolve any program that an evaluator can score."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from openevolve.output import lasting_output
 from openevolve.proposers import Proposer
 from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute, read_program
+
+log = logging.getLogger("openevolve")
 
 ALLOW_UNSAFE = "run programs without walls where this machine gives none"
 
@@ -107,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         folder=_output_folder(options),
         proposer=build_proposer(config),
         reviewer=build_reviewer(config),
-        notice=f"isolation: {isolation.line}",
+        begun=lambda: _announce(f"isolation: {isolation.line}"),
     )
     try:
         with display_for_terminal() as display:
@@ -116,6 +119,11 @@ def _run(options: argparse.Namespace) -> int:
         raise RunInterrupted(f"{error}\n{_RESUME}") from None
     _report(run, result)
     return exit_code(result)
+
+
+def _announce(line: str) -> None:
+    log.info(line)
+    print(line, flush=True)
 
 
 def _output_folder(options: argparse.Namespace) -> Path:

@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,7 @@ class Run:
     environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
     # The evaluator is trusted and puts programs within walls itself: none stand around it.
     evaluator_isolates: bool = False
-    notice: str = ""  # printed and logged once nothing stands in the way of the run
+    begun: Callable[[], None] = lambda: None  # called once nothing stands in the way of the run
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,7 @@ def execute(run: Run, display: Display) -> Result:
             )
             storage = Storage(run.folder, database, run.config.checkpoint_interval, run.config.file_suffix)
             controller = Controller(run.config, initial_code, parts, [storage, display])
-            if run.notice:
-                log.info(run.notice)
-                print(run.notice, flush=True)
+            run.begun()
             display.watch(controller)
             reason = asyncio.run(_run(controller))
             return Result(reason, history, database, _ladder_report(run.config, history, database))
