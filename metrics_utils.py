@@ -44,9 +44,9 @@ def bootstrap_statistics(
 ) -> dict[str, Any]:
     """Bootstrap statistics of each data set and of the mean over data sets, for the JSON record.
 
-    Returns ``{"datasets": {name: {split: statistics}}, "mean": {split: statistics}}``, with the statistics
-    of the module's docstring. Equal seeds resample a data set alike for every program. Raises ``ValueError``
-    where an AUC is undefined or no data set is given.
+    Returns ``{"datasets": {name: {split: statistics}}, "mean": {split: statistics}}``, with the
+    ``<statistics>`` of medevonet/artifacts.py. Equal seeds resample a data set alike for every program.
+    Raises ``ValueError`` where an AUC is undefined or no data set is given.
     """
     if not predictions:
         raise ValueError("expected predictions for at least one data set; found none")

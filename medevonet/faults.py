@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 import torch
 from torch import Tensor
 
-# What PyTorch and Python say where sizes do not fit: such an error is a matter of shapes, others are crashes.
 _REFUSED_WORDS = re.compile("Permission denied|Operation not permitted|File too large")
 # EXDEV is Landlock's answer to moving or linking between folders, EFBIG that to a file beyond its limit.
 _REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.EFBIG)
+# What PyTorch and Python say where sizes do not fit: such an error is a matter of shapes, others are crashes.
 _SHAPE_WORDS = re.compile(r"shape|size|dimension|channel|elements|unpack|mat1", re.IGNORECASE)
 
 

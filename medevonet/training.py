@@ -15,11 +15,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from medevonet.cpu_convolutions import avoid_slow_bf16
 from medevonet.cuda_graphs import GraphedBackward
 from medevonet.faults import check_logits
+from medevonet.label_kind import LabelKind
 from medevonet.optimizer import OneCycleAdamW
 
 _DOWNSAMPLED_AT_ONCE = 256  # images: as float32 they take eight times their bytes for a moment
 
-LabelKind = Literal["binary", "multi-class", "multi-label"]
 Precision = Literal["fp32", "bf16"]
 
 

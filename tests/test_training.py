@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from medevonet.label_kind import LabelKind
 from medevonet.optimizer import OneCycleAdamW, one_cycle
-from medevonet.training import LabelKind, Recipe, Training, part_of, to_rgb
+from medevonet.training import Recipe, Training, part_of, to_rgb
 
 RECIPE = Recipe(
     epochs=3, batch_size=16, evaluation_batch=32, max_lr=0.01, weight_decay=0.01, precision="fp32"
