@@ -189,8 +189,8 @@ class LadderConfig(Section):
     min_full: Annotated[int, Field(ge=3)] = 4  # full evaluations before any program is rejected
     top_share: Fraction = 0.1  # of the scores of a rung: these go on, whatever is predicted
     audit_share: Fraction = 0.05  # of the rejected: evaluated in full all the same, to test the rule
-    confidence: Annotated[float, Field(gt=0, le=1)] = 0.8  # quantile of earlier errors taken as the margin
-    empty_cell: Fraction = 0.6  # quantile of the final scores that is expected of a program in an empty cell
+    confidence: Annotated[float, Field(gt=0, le=1)] = 0.5  # quantile of earlier errors taken as the margin
+    empty_cell: Fraction = 0.7  # quantile of the final scores that is expected of a program in an empty cell
 
 
 class BudgetConfig(Section):
