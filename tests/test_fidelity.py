@@ -24,7 +24,7 @@ SETTINGS = st.builds(
     confidence=st.floats(0.01, 1),
 )
 DRAW = st.floats(0, 1, exclude_max=True)
-STEADY = LadderConfig(min_full=8, top_share=0.2, audit_share=0.1)
+STEADY = LadderConfig(min_full=8, top_share=0.2, audit_share=0.1, confidence=0.8, empty_cell=0.6)
 
 
 def noisy_climbs(count: int, seed: int, noise: float = 0.02) -> list[Climb]:
