@@ -35,6 +35,7 @@ def test_a_rung_that_tells_everything_saves_most_of_the_training_and_loses_nothi
     for seed in range(5):
         found = replay(programs, CONFIG, RULE, seed)
         assert found.best == 0.9
+        assert found.cells == 1.0
         assert found.spent < 0.4
         assert found.until_best is not None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.ladder.agreement import TOP_SHARE
 from benchmarks.ladder.records import Record
 from openevolve.config import Config, LadderConfig
-from openevolve.database import declared_axes
+from openevolve.database import Axis, declared_axes
 from openevolve.fidelity import Climb, PromotionRule, Verdict
 from openevolve.island import Cell
 from openevolve.ladder import is_remote
@@ -24,6 +24,7 @@ class Replay:
     until_best: float | None  # likewise, at the moment when the best program has its score; None: rejected
     promoted: float  # share of the programs, audited ones included
     recall: float  # of the top fifth
+    cells: float  # share of the cells that everything in full fills
     best: float  # final score of the best found
 
 
@@ -45,6 +46,7 @@ def _lines(records: Sequence[Record], config: Config, ladder: LadderConfig, isla
         f"  training saved: {_spread(savings, '{:.2f}')} times less than everything in full",
         f"  evaluated in full: {_spread([replay.promoted for replay in replays], '{:.0%}')} of the programs",
         f"  recall of the top {TOP_SHARE:.0%}: {_spread([replay.recall for replay in replays], '{:.2f}')}",
+        f"  cells of the archive filled: {_spread([replay.cells for replay in replays], '{:.0%}')}",
         f"  best program found in {len(found)} of {REPLAYS}; score lost: "
         f"{_spread([best - replay.best for replay in replays], '{:.4f}')}",
     ]
@@ -76,7 +78,7 @@ def replay(
     until_best = None
     for number, record in enumerate(order):
         everything += record.full[1].cost
-        island, cell = elites[number % islands], tuple(axis.bin(record.rungs[0][axis.name]) for axis in axes)
+        island, cell = elites[number % islands], _cell(record, axes)
         rule = None if is_remote(cell, elites) else PromotionRule(ladder, climbs)
         climb, cost = _climb(record, rule, island.get(cell), rng.random())
         climbs.append(climb)
@@ -94,8 +96,14 @@ def replay(
         until_best=until_best,
         promoted=len(promoted) / len(order),
         recall=sum(record in promoted for record in top) / count,
+        cells=len({_cell(record, axes) for record in promoted})
+        / len({_cell(record, axes) for record in order}),
         best=max(record.full[0].score for record in promoted),
     )
+
+
+def _cell(record: Record, axes: Sequence[Axis]) -> Cell:
+    return tuple(axis.bin(record.rungs[0][axis.name]) for axis in axes)
 
 
 def _climb(
