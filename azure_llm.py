@@ -69,4 +69,4 @@ def build_azure_language_model(config: LLMConfig, environment: Mapping[str, str]
             http_client=bounded_http_client(),
         )
 
-    return ensemble_of_clients(models, connect, config.prices)
+    return ensemble_of_clients(models, connect, config)

@@ -27,7 +27,7 @@ from openevolve.cli import ALLOW_UNSAFE, EXIT_COMPLETED, EXIT_USER_ERROR, exit_c
 from openevolve.config import Config
 from openevolve.config_files import check, public_settings, secrets_of
 from openevolve.display import display_for_terminal
-from openevolve.errors import RunInterrupted
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.isolation import establish
 from openevolve.program import Elite
 from openevolve.proposers import Proposer
@@ -112,8 +112,14 @@ def make_plan(options: argparse.Namespace) -> Plan:
         overrides += [f"random_seed={options.seed}", f"task.seed={options.seed}"]
     if options.iterations is not None:
         overrides.append(f"max_iterations={options.iterations}")
-    resumed = find_run(options.resume) if options.resume else None
-    config = load_settings(resumed / "run_info.json" if resumed else options.config, overrides)
+    resumed = None if options.resume is None else find_run(options.resume)
+    if resumed and options.config:
+        raise UserError(
+            f"expected --config or --resume, found both: a run goes on with its own settings, and with what "
+            f"--set changes; leave out --config {options.config}"
+        )
+    path = resumed / "run_info.json" if resumed else options.config or PROJECT / "config.yaml"
+    config = load_settings(path, overrides)
     threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
     task = settled(check(TaskConfig, config.task, "task"), threads)
     if resumed:
@@ -192,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", type=Path, default=PROJECT / "config.yaml", help="YAML settings")
+    parser.add_argument("--config", type=Path, help="YAML settings (config.yaml)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--demo", action="store_true", help="synthetic data, offline proposals, two CPU cores")
     mode.add_argument("--offline", action="store_true", help="propose without a language model")

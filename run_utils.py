@@ -100,7 +100,7 @@ def find_run(name: str, root: Path = RUNS) -> Path:
         UserError: there is none, or it is not a run directory.
     """
     given = Path(name)
-    run = given if given.is_dir() else root / name
+    run = given if name and given.is_dir() else root / name
     if not (run / "run_info.json").is_file():
         known = sorted(path.parent.name for path in root.glob("*/run_info.json"))
         found = f"the runs in {root} are {', '.join(known[-5:])}" if known else f"there is no run in {root}"

@@ -261,3 +261,17 @@ def test_a_run_has_a_folder_of_its_own_which_programs_cannot_read(
     assert exit_code([*trio, "--offline", "-i", "1", "-o", "."]) == 2
     assert "expected a folder of its own for the run, found that of the evaluator" in capsys.readouterr().err
     assert set(Path.cwd().iterdir()) == before
+
+
+def test_nobody_at_the_address_of_the_model_is_told_and_nothing_is_spent(
+    trio: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead = "llm={api_base: 'http://127.0.0.1:9/v1', primary_model: none, retries: 0, retry_delay: 0}"
+    assert exit_code([*trio, "-i", "20", "--set", dead]) == 3
+    found = capsys.readouterr()
+    assert (
+        "expected an answer from the language model, found none to 3 calls (none: no usable reply"
+        in found.err
+    )
+    assert "resume: run the same command again" in found.err
+    assert len([event for event in events() if event["event"] == "proposed"]) <= 4

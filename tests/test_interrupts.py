@@ -50,6 +50,7 @@ def test_ctrl_c_finishes_what_is_running_and_resumes(
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert output.splitlines()[-1] == "interrupted"
+    assert "interrupted: finishing the evaluations that are running; Ctrl-C again ends them" in output
     events = list(read_journal(tmp_path / "out/journal.jsonl"))
     started = [e["iteration"] for e in events if e["event"] == "evaluation_started"]
     ended = [e["iteration"] for e in events if e["event"] in ("evaluated", "failed")]

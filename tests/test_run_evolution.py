@@ -151,6 +151,9 @@ def test_a_killed_run_resumes_to_the_same_end(demo: tuple[Path, str], cache: Pat
     info = json.loads((tmp_path / "runs/mnist/latest/run_info.json").read_text())
     assert info["config"]["max_iterations"] == 4  # also when it is resumed again
     assert len(info["resumed"]) == 2
+    both = run(tmp_path, cache, "--resume", "--config", "config.yaml")
+    assert both.returncode == 2
+    assert "expected --config or --resume, found both" in both.stderr
     other = run(tmp_path, cache, "--resume", "--iterations", "5", "--set", "task.epochs=4")
     assert other.returncode == 2
     assert "task.epochs is 1, not 4" in other.stderr
@@ -249,6 +252,7 @@ def test_check_names_every_problem(cache: Path, tmp_path: Path) -> None:
         (("--offline", "--set", "task.epoch=2"), "nearest known one is epochs"),
         (("--offline", "--config", "nowhere.yaml"), "nowhere.yaml: expected a readable YAML file"),
         (("--resume",), "there is no run in"),
+        (("--resume", ""), "there is no run in"),
         (("--offline", "--set", "task.datasets=[catmnist]"), "expected one of"),
         (
             ("--offline", "--set", "task.download=false", "--set", "task.data_root=nowhere"),

@@ -64,6 +64,7 @@ class LLMConfig(ModelSettings):
     timeout: Positive | None = 180
     retries: Annotated[int, Field(ge=0)] | None = 3
     retry_delay: Annotated[float, Field(ge=0)] | None = 5
+    patience: Annotated[float, Field(ge=0)] = 14400  # seconds to wait for models that answer no more
     models: list[ModelConfig] = []
     evaluator_models: list[ModelConfig] = []  # they review programs that got a score
     primary_model: str | None = None

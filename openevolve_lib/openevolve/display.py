@@ -70,7 +70,7 @@ class Status:
     def result(self, outcome: Outcome) -> str:
         """What became of a program, in a few words."""
         if outcome.failure:
-            return f"failed: {outcome.failure}"
+            return f"failed: {outcome.failure}: {one_line(outcome.message)}"
         if outcome.rejected:
             score = outcome.metrics[self.config.database.fitness_metric]
             return f"rejected on rung {outcome.rung}: {self.config.database.fitness_metric} {score:.4f}"

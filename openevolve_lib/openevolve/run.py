@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import signal
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,6 +20,7 @@ from openevolve.history import History
 from openevolve.isolation import Walls
 from openevolve.journal import Journal, read_journal
 from openevolve.ladder import LadderReport, ladder_report
+from openevolve.logs import log_to
 from openevolve.process_parallel import LocalExecutor
 from openevolve.proposers import Proposer
 from openevolve.reviewer import NoReviewer, Reviewer
@@ -73,7 +72,7 @@ def execute(run: Run, display: Display) -> Result:
     with (
         _ended_by_signals(),
         Journal(run.folder / "journal.jsonl") as journal,
-        _log_file(run.folder / "logs", run.config),
+        log_to(run.folder / "logs", run.config),
     ):
         history = History.replay(read_journal(journal.path))
         check_continuation(history.settings, run.config)
@@ -180,36 +179,3 @@ def read_program(path: Path) -> str:
         raise UserError(f"{path}: expected a program in UTF-8, found: {error}") from None
     check_evolve_blocks(code)
     return code
-
-
-@contextmanager
-def _log_file(folder: Path, config: Config) -> Iterator[None]:
-    """A new log in ``folder`` for as long as the block lasts. Raises UserError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = _LogFile(folder / f"openevolve_{time.strftime('%Y%m%d_%H%M%S')}.log", encoding="utf-8")
-    except OSError as error:
-        raise RunInterrupted(
-            f"{folder}: expected a folder for logs that can be written, found: {error.strerror}. "
-            "Mend this and resume."
-        ) from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs a line for every request
-    root.addHandler(handler)
-    previous, root.level = root.level, logging.getLevelName(config.log_level)
-    try:
-        yield
-    finally:
-        root.setLevel(previous)
-        root.removeHandler(handler)
-        with suppress(OSError):  # its disk is full: the journal has said so, or has all that counts
-            handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """A log is a help, not a record: where its disk is full, its lines are dropped in silence."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the base class's name
-        if not isinstance(sys.exception(), OSError):
-            super().handleError(record)

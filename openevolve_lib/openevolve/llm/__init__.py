@@ -30,7 +30,7 @@ def build_language_model(config: LLMConfig, environment: Mapping[str, str]) -> L
         key = _api_key(model, address, environment)
         return AsyncOpenAI(api_key=key, base_url=address, max_retries=0, http_client=bounded_http_client())
 
-    return ensemble_of_clients(named_models(config), connect, config.prices)
+    return ensemble_of_clients(named_models(config), connect, config)
 
 
 def _api_key(model: ModelConfig, address: str, environment: Mapping[str, str]) -> str:

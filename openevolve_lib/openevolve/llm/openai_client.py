@@ -5,18 +5,26 @@ import copy
 import math
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
-from openevolve.config import ModelConfig, Price
+from openevolve.config import LLMConfig, ModelConfig, Price
 from openevolve.errors import UserError
 from openevolve.llm.answers import Answer, Status, Tokens, read_error, read_reply
-from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ProviderRejected
+from openevolve.llm.base import (
+    Attempt,
+    Completion,
+    CompletionFailed,
+    LanguageModel,
+    Message,
+    ProviderRejected,
+)
 from openevolve.llm.ensemble import Ensemble
+from openevolve.llm.outage import PatientModel
 from openevolve.program import Usage
 from openevolve.secrets import without_secrets
 
@@ -133,12 +141,13 @@ class OpenAIClient:
 def ensemble_of_clients(
     models: Iterable[ModelConfig],
     connect: Callable[[ModelConfig], openai.AsyncOpenAI],
-    prices: Mapping[str, Price],
-) -> Ensemble:
+    config: LLMConfig,
+) -> LanguageModel:
     """All ``models`` behind one interface, each with its own connection. Raises UserError."""
-    return Ensemble(
-        [(OpenAIClient(model, connect(model), prices.get(model.name)), model.weight) for model in models]
-    )
+    members = [
+        (OpenAIClient(model, connect(model), config.prices.get(model.name)), model.weight) for model in models
+    ]
+    return PatientModel(Ensemble(members), config.patience)
 
 
 def request_parameters(model: ModelConfig) -> dict[str, Any]:
