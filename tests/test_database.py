@@ -193,7 +193,13 @@ def test_a_missing_metric_is_named(metrics: Mapping[str, float], message: str) -
         make_database().add(Elite(Program("p", "", 0, 0), metrics))
 
 
-def test_without_the_fitness_metric_the_mean_of_the_others_counts() -> None:
+def test_a_fitness_metric_that_was_asked_for_has_to_be_there() -> None:
+    database = Database(DatabaseConfig(fitness_metric="mean_auc"), ())
+    with pytest.raises(ValueError, match=r"expected the metric 'mean_auc' .*, found \['auc', 'loss'\]"):
+        database.fitness({"auc": 0.9, "loss": 0.1})
+
+
+def test_without_a_combined_score_the_mean_of_the_others_counts() -> None:
     config = DatabaseConfig(fitness_metric="combined_score")
     database = Database(config, (Axis("size", (1.0,)),))
     assert database.fitness({"a": 0.2, "b": 0.6, "size": 100.0}) == pytest.approx(0.4)

@@ -14,6 +14,9 @@ from openevolve.program import Elite, Failure
 _FAILURES_PER_PARENT = 5
 
 
+COMBINED_SCORE = "combined_score"
+
+
 @dataclass(frozen=True)
 class Axis:
     """One dimension of the archive, cut at fixed inner edges; values outside go to the end bins."""
@@ -89,10 +92,18 @@ class Database:
         self._failures: dict[str, deque[Failure]] = {}
 
     def fitness(self, metrics: Mapping[str, float]) -> float:
-        """The fitness metric; where an evaluator gives none, the mean of those that are no axis."""
+        """The fitness metric; as in OpenEvolve, the mean of those that are no axis where it is
+        ``combined_score`` and an evaluator gives none.
+
+        Raises ValueError where there is nothing to go by.
+        """
         name = self.config.fitness_metric
         if name in metrics:
             return metrics[name]
+        if name != COMBINED_SCORE:
+            raise ValueError(
+                f"expected the metric {name!r} (database.fitness_metric), found {sorted(metrics)}"
+            )
         axis_names = {axis.name for axis in self.axes}
         values = [value for key, value in metrics.items() if key not in axis_names]
         if not values:
