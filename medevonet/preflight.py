@@ -19,7 +19,7 @@ from medevonet.trial import described, measure
 from openevolve.cli import with_isolation
 from openevolve.config import Config, ModelConfig, Price
 from openevolve.display import duration
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import Isolation, Level, establish
 from openevolve.llm.settings import check_budget
@@ -65,6 +65,8 @@ def _provider(config: Config, problems: list[str]) -> str:
     try:
         check_budget(config)
         provider, _ = choose_provider(config.llm, os.environ)
+    except RunInterrupted:
+        raise
     except UserError as error:
         problems.append(str(error))
         return "proposals: no language model can be reached"
@@ -77,6 +79,8 @@ def _isolation(level: Level, allow_unsafe: bool, private: Sequence[Path], proble
     """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
     try:
         return establish(level, allow_unsafe=allow_unsafe, private=private)
+    except RunInterrupted:
+        raise
     except UserError as error:
         problems.append(str(error))
         return Isolation("process", f"{level} was asked for, and cannot be had here")
@@ -88,6 +92,8 @@ def _data(task: TaskConfig, problems: list[str]) -> list[str]:
         try:
             source = _source(entry, task)
             counts = _counts(entry, source)
+        except RunInterrupted:
+            raise
         except UserError as error:
             problems.append(str(error))
             continue
@@ -147,6 +153,8 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
         rates = measure(task, program, config.evaluator.isolation, config.evaluator.device(slot=0))
         sources = [(entry, _source(entry, task)) for entry in task.datasets]
         counts = {source.name: _counts(entry, source) for entry, source in sources}
+    except RunInterrupted:
+        raise
     except UserError as error:
         problems.append(str(error))
         return []

@@ -16,6 +16,7 @@ from openevolve.evaluation_result import EvaluationFailed
 from openevolve.isolation import ForkServer, Level
 
 _TRIAL_BATCHES = 3
+_TRIAL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def measure(task: TaskConfig, program: Path, level: Level, gpus: str | None = No
 
 def _measure(task: TaskConfig, program: Path, level: Level, gpus: str | None) -> Rates:
     with ForkServer(["candidate"]) as server, tempfile.TemporaryDirectory() as folder:
+        deadline = time.monotonic() + _TRIAL_SECONDS
         dataset = _random_dataset(Path(folder), task)
-        starter = CandidateStarter(program.read_bytes(), task, None, None, level, server, None)
+        starter = CandidateStarter(program.read_bytes(), task, None, deadline, level, server, None)
         if gpus is not None:
             starter = replace(starter, gpus=gpus)
         with starter.start(dataset) as candidate:

@@ -275,3 +275,15 @@ def test_nobody_at_the_address_of_the_model_is_told_and_nothing_is_spent(
     )
     assert "resume: run the same command again" in found.err
     assert len([event for event in events() if event["event"] == "proposed"]) <= 4
+
+
+def test_a_folder_holds_the_run_of_one_program(trio: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code([*trio, "--offline", "-i", "1"]) == 0
+    Path("initial_program.py").write_text(INITIAL.replace("10.0", "12.0"))
+    assert exit_code([*trio, "--offline", "-i", "2"]) == 2
+    assert (
+        "expected a run of initial_program.py, found one that began with another" in capsys.readouterr().err
+    )
+    latest = "openevolve_output/checkpoints/checkpoint_1"
+    Path(latest).mkdir(parents=True, exist_ok=True)
+    assert exit_code([*trio, "--offline", "-i", "2", "--checkpoint", latest]) == 0

@@ -12,10 +12,12 @@ from openevolve.config_files import load_config
 from openevolve.display import display_for_terminal
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.isolation import Level, establish
+from openevolve.journal import read_journal
 from openevolve.output import lasting_output
 from openevolve.proposers import Proposer
 from openevolve.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.run import Result, Run, execute, read_program
+from openevolve.signals import ended_by_signals
 
 log = logging.getLogger("openevolve")
 
@@ -35,7 +37,8 @@ def guard(command: Callable[[], int]) -> int:
     """Run a command; a user's mistake is printed without a traceback."""
     with lasting_output():
         try:
-            return command()
+            with ended_by_signals():
+                return command()
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return EXIT_STOPPED_EARLY if isinstance(error, RunInterrupted) else EXIT_USER_ERROR
@@ -102,12 +105,13 @@ def _run(options: argparse.Namespace) -> int:
     config = load_config(options.config, overrides)
     isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe, processes=True)
     config = with_isolation(config, isolation.level)
-    read_program(options.initial_program)
+    folder = _output_folder(options)
+    _check_that_it_began_with(read_program(options.initial_program), folder, options)
     run = Run(
         config=config,
         initial_program=options.initial_program,
         evaluator=options.evaluation_file,
-        folder=_output_folder(options),
+        folder=folder,
         proposer=build_proposer(config),
         reviewer=build_reviewer(config),
         begun=lambda: _announce(f"isolation: {isolation.line}"),
@@ -141,6 +145,19 @@ def _output_folder(options: argparse.Namespace) -> Path:
             "copy that folder to continue elsewhere"
         )
     return folder
+
+
+def _check_that_it_began_with(code: str, folder: Path, options: argparse.Namespace) -> None:
+    """A run is continued with its own copy of the initial program. Raises UserError for another one."""
+    journal = folder / "journal.jsonl"
+    if options.checkpoint is not None or not journal.is_file():
+        return
+    first = next(read_journal(journal), None)
+    if first is not None and first.get("initial_code") != code:
+        raise UserError(
+            f"{folder}: expected a run of {options.initial_program}, found one that began with another "
+            "program; name another folder with --output, or delete this one to begin anew"
+        )
 
 
 def _report(run: Run, result: Result) -> None:

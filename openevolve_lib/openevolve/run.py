@@ -3,11 +3,9 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from openevolve.config import Config, LadderConfig
 from openevolve.continuing import check_continuation
@@ -15,7 +13,7 @@ from openevolve.controller import Controller, Parts
 from openevolve.database import Database, declared_axes
 from openevolve.display import Display
 from openevolve.edits import check_evolve_blocks
-from openevolve.errors import RunInterrupted, UserError
+from openevolve.errors import UserError
 from openevolve.history import History
 from openevolve.isolation import Walls
 from openevolve.journal import Journal, read_journal
@@ -25,6 +23,7 @@ from openevolve.process_parallel import LocalExecutor
 from openevolve.proposers import Proposer
 from openevolve.reviewer import NoReviewer, Reviewer
 from openevolve.selection import ExploreExploit
+from openevolve.signals import ended_by, ended_by_signals, ending_signals
 from openevolve.storage import Storage
 
 log = logging.getLogger("openevolve")
@@ -70,7 +69,7 @@ def execute(run: Run, display: Display) -> Result:
         raise UserError(f"{run.evaluator}: expected an evaluator file, found none")
     walls = evaluation_walls(run)
     with (
-        _ended_by_signals(),
+        ended_by_signals(),
         Journal(run.folder / "journal.jsonl") as journal,
         log_to(run.folder / "logs", run.config),
     ):
@@ -134,8 +133,8 @@ async def _run(controller: Controller) -> str:
             controller.stop("interrupted")
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    for number in _ending_signals():
-        loop.add_signal_handler(number, controller.abort, _ended_by(number))
+    for number in ending_signals():
+        loop.add_signal_handler(number, controller.abort, ended_by(number))
     return await controller.run()
 
 
@@ -143,32 +142,6 @@ def _ladder_report(config: Config, history: History, database: Database) -> Ladd
     if not isinstance(config.fidelity, LadderConfig):
         return None
     return ladder_report(history, database)
-
-
-def _ending_signals() -> list[signal.Signals]:
-    """What ends a run in good order, from a batch scheduler or a terminal that is closed; not SIGHUP
-    where ``nohup`` has it ignored."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-
-
-def _ended_by(number: int) -> str:
-    return f"ended by {signal.Signals(number).name}"
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Until the loop has handlers of its own, these signals raise RunInterrupted."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise RunInterrupted(f"{_ended_by(number)}; all that was finished is in the journal")
-
-    previous = {number: signal.signal(number, end) for number in _ending_signals()}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def read_program(path: Path) -> str:

@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from openevolve.journal import read_journal
+from run_utils import PROJECT
 from tests.faults.problem import endings, final_state, journal_of, start_runner
 from tests.processes import processes_of, wait_until
 
@@ -49,6 +51,24 @@ def test_a_signal_while_programs_are_evaluated(
     assert final_state(tmp_path) == expected
 
 
+def test_a_signal_while_a_check_tries_out_the_machine(tmp_path: Path) -> None:
+    """The demo's check starts a fork server and a candidate, and leaves neither them nor their files."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(PROJECT / "run_evolution.py"), "--demo", "--check"],
+        cwd=tmp_path, env={**os.environ, "TMPDIR": str(scratch)}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert wait_until(lambda: any(scratch.rglob("images.npy")), 60)
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert errors == "error: ended by SIGTERM; all that was finished is kept\n"
+    assert list(scratch.iterdir()) == []
+    assert wait_until(lambda: not processes_of(scratch), 10)
+
+
 def test_a_signal_before_the_initial_program_has_a_score(tmp_path: Path, expected: dict[str, object]) -> None:
     held = hold(tmp_path)
     process = start_runner(tmp_path)
@@ -69,7 +89,7 @@ def test_a_signal_while_the_run_starts_up(tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 3
     assert output.splitlines() == [
-        "error: ended by SIGTERM; all that was finished is in the journal",
+        "error: ended by SIGTERM; all that was finished is kept",
         RESUME,
     ]
     assert wait_until(lambda: not processes_of(tmp_path), 10)
