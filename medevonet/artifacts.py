@@ -152,7 +152,12 @@ def _write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def load_predictions(npz_path: Path) -> dict[str, DatasetPredictions]:
-    """The predictions in an artifact, by data set; raises ``UserError`` for any file that is not one."""
+    """The predictions in an artifact, by data set; raises ``UserError`` for any file that is not one.
+
+    Either file of the pair names it.
+    """
+    if npz_path.suffix == ".json":
+        npz_path = npz_path.with_suffix(".npz")
     if not npz_path.is_file():
         raise UserError(f"{npz_path}: expected an artifact (<uuid>.npz); found no such file")
     try:

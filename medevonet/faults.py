@@ -5,6 +5,7 @@ Runs beside untrusted code; needs PyTorch alone.
 
 import errno
 import re
+import socket
 import sys
 import traceback
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor
+
+PROGRAM_MODULE = "program"  # the name under which a program is imported
 
 _REFUSED_WORDS = re.compile("Permission denied|Operation not permitted|File too large")
 # EXDEV is Landlock's answer to moving or linking between folders, EFBIG that to a file beyond its limit.
@@ -42,12 +45,22 @@ def blame(situation: str, kind: str | None = None) -> Iterator[None]:
         with suppress(Exception):  # it may have closed, filled or replaced its streams
             sys.stdout.flush()
         with suppress(Exception):
-            traceback.print_exc()  # into the candidate's output, whose tail goes with the failure
+            _print_traceback(error)  # into the candidate's output, whose tail goes with the failure
         found = _kind_of(error)
         text = "".join(traceback.format_exception_only(error)).strip()
         if kind is not None and found not in ("out_of_memory", "forbidden"):
             found = kind
         raise ProgramError(found, f"{situation}: {text}") from error
+
+
+def _print_traceback(error: Exception) -> None:
+    """From the program's own first line on: what called it is not its business, nor its author's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") != PROGRAM_MODULE:
+        trace = trace.tb_next
+    if trace is None and not isinstance(error, SyntaxError):
+        trace = error.__traceback__
+    traceback.print_exception(error.with_traceback(trace))
 
 
 def _kind_of(error: Exception) -> str:
@@ -69,6 +82,8 @@ def _was_refused(error: BaseException) -> bool:
     link: BaseException | None = error
     while link is not None and link not in seen:
         if isinstance(link, OSError) and link.errno in _REFUSALS:
+            return True
+        if isinstance(link, socket.gaierror):  # a name that is looked up without a network is "not known"
             return True
         if isinstance(link, RuntimeError) and _REFUSED_WORDS.search(str(link)):  # out of PyTorch's C++
             return True

@@ -22,9 +22,8 @@ from torch.nn.parameter import is_lazy
 
 from medevonet.counting import multiply_adds
 from medevonet.cpu_convolutions import breaks_channels_last
-from medevonet.faults import ProgramError, blame, check_finite, check_logits
+from medevonet.faults import PROGRAM_MODULE, ProgramError, blame, check_finite, check_logits
 
-MODULE_NAME = "program"
 DEFAULT_CLASSES = 7  # of a network counted as it stands; every data set swaps the output layer
 _NOT_CHANNELS_LAST = "view size is not compatible"
 
@@ -161,9 +160,9 @@ def load(path: Path) -> Callable[[], object]:
     The code is compiled under the file's bare name, so that messages do not depend on where it lies.
     Raises ProgramError.
     """
-    module = types.ModuleType(MODULE_NAME)
+    module = types.ModuleType(PROGRAM_MODULE)
     module.__file__ = path.name
-    sys.modules[MODULE_NAME] = module  # where dataclasses and pickle look for a class's module
+    sys.modules[PROGRAM_MODULE] = module  # where dataclasses and pickle look for a class's module
     with blame("import", kind="import_error"):
         exec(compile(path.read_bytes(), path.name, "exec"), module.__dict__)
     create_model = getattr(module, "create_model", None)

@@ -83,7 +83,5 @@ def _datasets_table(seed: dict[str, Any], best: dict[str, Any], splits: Sequence
 def _paired_tests(folder: Path, initial: Elite, best: Elite) -> str:
     of_seed, of_best = (load_predictions(folder / f"{elite.id}.npz") for elite in (initial, best))
     tests = compare(of_seed, of_best, split="test", seed=0, replicates=_REPLICATES)
-    heading = (
-        f"Test split, a: seed, b: best, {_REPLICATES} bootstrap replicates (compared once, after the search)"
-    )
+    heading = f"Test split, a: seed, b: best, {_REPLICATES} bootstrap replicates (the search saw none of it)"
     return f"{heading}\n{table(tests)}"

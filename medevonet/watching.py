@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 
 from medevonet.dispatch import observed
-from medevonet.network import MODULE_NAME
+from medevonet.faults import PROGRAM_MODULE
 
 _WAITING = "called a synchronizing CUDA operation"
 
@@ -101,7 +101,7 @@ def _of_the_program(network: nn.Module) -> list[types.ModuleType | type]:
         (kind for kind in classes if not kind.__module__.startswith(("torch.", "builtins"))),
         key=lambda kind: kind.__qualname__,
     )
-    names = dict.fromkeys((MODULE_NAME, *(kind.__module__ for kind in own)))
+    names = dict.fromkeys((PROGRAM_MODULE, *(kind.__module__ for kind in own)))
     return [*(sys.modules[name] for name in names if name in sys.modules), *own]
 
 

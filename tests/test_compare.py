@@ -54,6 +54,7 @@ def test_command_prints_a_table(tmp_path: Path) -> None:
     first, second = artifact(tmp_path, 0), artifact(tmp_path, 1)
     done = run("compare", first, second, "--replicates", 200)
     assert (done.returncode, done.stderr) == (0, "")
+    assert run("compare", first.with_suffix(".json"), second, "--replicates", 200).returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         "#", "#", "#", "dataset", "breast", "derma", "my_chest", "mean",
     ]  # fmt: skip

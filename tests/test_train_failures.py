@@ -16,6 +16,9 @@ FAILURES = {
     "missing package": ("import no_such_package\n", "import_error", "No module named 'no_such_package'"),
     "raises at import": ("1 / 0\n", "import_error", "ZeroDivisionError"),
     "no create_model": ("import torch\n", "import_error", r"expected a function create_model\(\)"),
+    "downloads": (
+        "from urllib.request import urlopen\nurlopen('http://weights.example.org')\n", "forbidden", "urlopen",
+    ),
     "needs arguments": (
         "def create_model(width, depth):\n    pass\n", "import_error", r"found create_model\(width, depth\)"
     ),
@@ -107,6 +110,7 @@ def test_a_failure_keeps_the_end_of_what_was_printed(tiny: TinyTask) -> None:
     assert len(failure.output_tail) <= 4096
     assert "the last words" in failure.output_tail
     assert 'File "program.py", line 3' in failure.output_tail
+    assert "medevonet" not in failure.output_tail  # what called the program is none of its author's business
 
 
 def test_messages_do_not_depend_on_where_the_program_lay(tiny: TinyTask) -> None:
