@@ -12,19 +12,25 @@ API_VERSION = "2025-04-01-preview"  # the last dated one; reasoning models need 
 
 
 def choose_provider(config: LLMConfig, environment: Mapping[str, str]) -> tuple[str, LanguageModel]:
-    """The provider's name, "azure" or "openai", and its language model.
+    """The provider in words ("openai at ...: its models") and its language model.
 
     Raises UserError where no key is set, no model is named, or an address or key is malformed.
     """
     if environment.get("AZURE_OPENAI_API_KEY", "").strip():
-        return "azure", build_azure_language_model(config, environment)
+        model = build_azure_language_model(config, environment)
+        return _described("azure", environment["AZURE_OPENAI_ENDPOINT"].strip(), config), model
     try:
-        return "openai", build_language_model(config, environment)
+        return _described("openai", str(config.api_base), config), build_language_model(config, environment)
     except NoApiKey as error:
         raise UserError(
             f"{error}; or set AZURE_OPENAI_API_KEY and AZURE_OPENAI_ENDPOINT. "
             "Keys go into the environment or into .env; --offline and --demo need none"
         ) from None
+
+
+def _described(provider: str, address: str, config: LLMConfig) -> str:
+    models = ", ".join(f"{model.name} (weight {model.weight:g})" for model in config.ensemble())
+    return f"{provider} at {address}: {models}"
 
 
 def build_azure_language_model(config: LLMConfig, environment: Mapping[str, str]) -> LanguageModel:

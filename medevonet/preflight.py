@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from azure_llm import choose_provider
-from dataloader import DatasetConfig
+from dataloader import DEMO_NAMES, DatasetConfig
 from medevonet.data_sources import Source, find_source, medmnist_info
 from medevonet.demo_data import COUNTS
 from medevonet.npz_cache import default_folder
@@ -70,9 +70,7 @@ def _provider(config: Config, problems: list[str]) -> str:
     except UserError as error:
         problems.append(str(error))
         return "proposals: no language model can be reached"
-    models = ", ".join(f"{model.name} (weight {model.weight:g})" for model in config.llm.ensemble())
-    where = os.environ.get("AZURE_OPENAI_ENDPOINT") if provider == "azure" else config.llm.api_base
-    return f"proposals: {provider} at {where}: {models}"
+    return f"proposals: {provider}"
 
 
 def _isolation(level: Level, allow_unsafe: bool, private: Sequence[Path], problems: list[str]) -> Isolation:
@@ -100,7 +98,8 @@ def _data(task: TaskConfig, problems: list[str]) -> list[str]:
         if source.path.is_file():
             state = "found"
         elif source.provide is not None:
-            state = "missing: it will be downloaded or generated"
+            made = "generated" if entry in DEMO_NAMES else "downloaded"
+            state = f"missing: it will be {made}"
         else:
             state = "missing"
             problems.append(f"{source.path}: expected a file, found none. {source.remedy}")
@@ -175,12 +174,15 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
             f"{duration(config.evaluator.timeout)}; raise it, or choose a smaller task.size, or fewer sets"
         )
     images = {name: count["train"] for name, count in counts.items()}
-    whole = seconds * (config.max_iterations + 1) / config.evaluator.parallel_evaluations
+    at_once = config.evaluator.parallel_evaluations
+    if rates.device == "cpu":
+        at_once = min(at_once, os.cpu_count() or 1)
+    whole = seconds * (config.max_iterations + 1) / at_once
     return [
         f"device: {described(task, rates.device)}, {rates.precision}; the seed program "
         f"trains on {rates.training:.0f} images a second and predicts {rates.predicting:.0f}",
         f"time: about {duration(seconds)} for one evaluation, {duration(whole)} for the run, "
-        "if programs are about as fast as the seed and all are evaluated in full",
+        "if programs are as fast as the seed, all are evaluated in full and the machine is as busy as now",
         *([] if config.fidelity == "full" else [f"rungs: {_rungs(images, task)}"]),
         *_cost(config, program),
     ]

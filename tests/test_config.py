@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from openevolve.config import Config
+from medevonet.task import TaskConfig
+from openevolve.config import Config, LadderConfig
 from openevolve.config_files import apply_overrides, check, load_config, public_settings
 from tests.promised_settings import KEY, PROMISED, leaves, load
 
@@ -125,3 +128,28 @@ def test_bins_of_a_range_are_equal_and_within_it(low: float, width: float, count
         math.isclose(after - before, width / count, rel_tol=1e-3, abs_tol=1e-9)
         for before, after in pairwise(edges)
     )
+
+
+_OF_OTHER_PROBLEMS = {
+    "language", "file_suffix", "llm.api_key", "llm.models", "llm.primary_model_weight",
+    "prompt.include_artifacts", "prompt.max_artifact_bytes", "database.feature_dimensions",
+    "database.feature_bins", "database.similarity_threshold", "evaluator.cascade_evaluation",
+    "evaluator.cascade_thresholds",
+}  # fmt: skip
+
+
+def _missing(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of the model's settings that are not among the values."""
+    for name, field in model.model_fields.items():
+        if name not in values:
+            yield f"{prefix}{name}"
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _missing(field.annotation, values[name], f"{prefix}{name}.")
+
+
+def test_config_yaml_holds_every_setting() -> None:
+    values = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    assert set(_missing(Config, values)) == _OF_OTHER_PROBLEMS
+    assert set(_missing(TaskConfig, values["task"])) == set()
+    assert set(_missing(LadderConfig, values["fidelity"])) == set()
+    assert TaskConfig.model_validate(values["task"]) == TaskConfig()

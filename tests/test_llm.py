@@ -211,11 +211,12 @@ class TestProviders:
             "AZURE_OPENAI_ENDPOINT": "https://name.openai.azure.com",
             "OPENAI_API_KEY": KEY,
         }
-        assert choose_provider(self.CONFIG, environment)[0] == "azure"
+        assert choose_provider(self.CONFIG, environment)[0].startswith("azure at https://")
 
     def test_an_empty_azure_key_is_none(self) -> None:
         assert (
-            choose_provider(self.CONFIG, {"AZURE_OPENAI_API_KEY": " ", "OPENAI_API_KEY": KEY})[0] == "openai"
+            choose_provider(self.CONFIG, {"AZURE_OPENAI_API_KEY": " ", "OPENAI_API_KEY": KEY})[0].split()[0]
+            == "openai"
         )
 
     def test_no_key_says_what_to_do(self) -> None:
@@ -233,7 +234,7 @@ class TestProviders:
     @pytest.mark.parametrize("host", ["localhost:11434", "127.0.0.1:80", "[::1]:1", "10.0.0.7", "gpu-server"])
     def test_a_local_server_needs_no_key(self, host: str) -> None:
         config = self.CONFIG.model_copy(update={"api_base": f"http://{host}/v1"})
-        assert choose_provider(config, {})[0] == "openai"
+        assert choose_provider(config, {})[0].startswith("openai at http://")
 
     @pytest.mark.parametrize("host", ["api.openai.com", "8.8.8.8", "localhost.example.com"])
     def test_a_public_server_needs_one(self, host: str) -> None:

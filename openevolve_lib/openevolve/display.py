@@ -96,6 +96,8 @@ class Status:
         """From the pace of this session; at most what ``budget.hours`` leaves."""
         done = len(self.controller.history.outcomes) - self._done_before
         remaining = self.config.max_iterations + 1 - len(self.controller.history.outcomes)
+        if remaining <= 0:
+            return "0 s"
         if done < 2:
             return "unknown yet"
         elapsed = self.controller.elapsed()
