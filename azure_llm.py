@@ -1,6 +1,6 @@
 """The language model of a run: Azure OpenAI if AZURE_OPENAI_API_KEY is set, else OpenAI's API."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from openevolve.config import LLMConfig, ModelConfig
 from openevolve.errors import UserError
@@ -18,9 +18,10 @@ def choose_provider(config: LLMConfig, environment: Mapping[str, str]) -> tuple[
     """
     if environment.get("AZURE_OPENAI_API_KEY", "").strip():
         model = build_azure_language_model(config, environment)
-        return _described("azure", environment["AZURE_OPENAI_ENDPOINT"].strip(), config), model
+        return _described("azure", [environment["AZURE_OPENAI_ENDPOINT"].strip()], config), model
+    addresses = [str(model.api_base) for model in config.ensemble()]
     try:
-        return _described("openai", str(config.api_base), config), build_language_model(config, environment)
+        return _described("openai", addresses, config), build_language_model(config, environment)
     except NoApiKey as error:
         raise UserError(
             f"{error}; or set AZURE_OPENAI_API_KEY and AZURE_OPENAI_ENDPOINT. "
@@ -28,9 +29,9 @@ def choose_provider(config: LLMConfig, environment: Mapping[str, str]) -> tuple[
         ) from None
 
 
-def _described(provider: str, address: str, config: LLMConfig) -> str:
+def _described(provider: str, addresses: Sequence[str], config: LLMConfig) -> str:
     models = ", ".join(f"{model.name} (weight {model.weight:g})" for model in config.ensemble())
-    return f"{provider} at {address}: {models}"
+    return f"{provider} at {' and '.join(dict.fromkeys(addresses))}: {models}"
 
 
 def build_azure_language_model(config: LLMConfig, environment: Mapping[str, str]) -> LanguageModel:

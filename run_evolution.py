@@ -91,14 +91,15 @@ def _main(options: argparse.Namespace) -> int:
     settings = public_settings(plan.config) | {"task": task.model_dump(mode="json")}
     found = {"provider": provider, "device": device, "isolation": isolation.line}
     run = plan.resumed or create_run()
-    record = partial(
-        add_session if plan.resumed else write_run_info, run, settings, found, secrets_of(plan.config)
-    )
+    secrets = secrets_of(plan.config)
+    if plan.resumed is None:
+        write_run_info(run, settings, found, secrets)
     print(f"run: {run}\nproposals: {provider}\ndevice: {device}, {task.precision}", flush=True)
     print(f"isolation: {isolation.line}", flush=True)
+    begun = partial(add_session, run, settings, found, secrets) if plan.resumed else lambda: None
     in_force = replace(plan, config=with_isolation(plan.config, isolation.level), task=task)
     try:
-        result = _evolve(in_force, run, proposer, record)
+        result = _evolve(in_force, run, proposer, begun)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_resume(run)}") from None
     _report(run, result)

@@ -36,6 +36,7 @@ from medevonet.training import Recipe, Training  # noqa: E402
 
 _FUSED_BYTES, _EAGER_BYTES, _FLOP = 88e12, 228e12, 5.83e15  # of 10 epochs at 224 px
 _MIB = 1 << 20
+_LONGEST_WARM_UP = 600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,9 @@ def evaluate_all(settings: Settings) -> float:
 def several_at_once(count: int, settings: Settings) -> float:
     """Seconds in which as many processes each evaluate the seed network, from when all have warmed up."""
     context = multiprocessing.get_context("spawn")
-    ready, times = context.Barrier(count), context.SimpleQueue()
+    ready, times = context.Barrier(count, timeout=_LONGEST_WARM_UP), context.SimpleQueue()
+    if settings.device.type == "cuda":
+        torch.cuda.empty_cache()  # this process stands beside them
     processes = [context.Process(target=_one_of_several, args=(settings, ready, times)) for _ in range(count)]
     for process in processes:
         process.start()

@@ -4,12 +4,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from openevolve.errors import RunInterrupted
-from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message
+from openevolve.journal import read_journal
+from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ModelUnreachable
 from openevolve.llm.outage import PatientModel
+from openevolve.program import Context, Proposal
+from tests.scripted import RandomWalk, run_walk, settings
 
 
 class Scripted:
@@ -72,6 +76,36 @@ def test_a_model_that_never_answered_is_not_waited_for() -> None:
     with pytest.raises(RunInterrupted, match=r"found none to 3 calls \(.*Is the address right"):
         ask(PatientModel(model, patience=60), calls=10)
     assert len(model.statuses) == 7
+
+
+@pytest.mark.parametrize("status", ["server_error", "rate_limited"])
+def test_an_overloaded_server_is_one_that_answers(status: str) -> None:
+    ends = ask(PatientModel(Scripted(*[status] * 5, "ok"), patience=60, pause=0.001), calls=3)
+    assert ends[2] == f"{' '.join([status] * 3)} ok"
+
+
+class Unreachable(RandomWalk):
+    """Nobody answers from the fifth proposal on."""
+
+    async def propose(self, context: Context) -> Proposal:
+        if context.iteration >= 5:
+            raise ModelUnreachable("nobody answers")
+        return await super().propose(context)
+
+
+@pytest.mark.parametrize("deterministic", ["true", "false"])
+def test_evaluations_that_are_running_are_finished_before_an_outage_ends_the_run(
+    tmp_path: Path, deterministic: str
+) -> None:
+    config = settings(f"deterministic={deterministic}", "proposals_ahead=6")
+    with pytest.raises(ModelUnreachable, match="nobody answers"):
+        run_walk(tmp_path, config, Unreachable())
+    events = list(read_journal(tmp_path / "out/journal.jsonl"))
+    ended = {event["iteration"] for event in events if event["event"] in ("evaluated", "failed")}
+    assert ended >= {0, 1, 2}  # two hold a slot when the fifth proposal fails; others wait for one
+    resumed = run_walk(tmp_path, config)
+    assert resumed.completed
+    assert sorted(resumed.history.outcomes) == list(range(31))
 
 
 @pytest.mark.parametrize("status", ["refused", "bad_reply", "empty", "prompt_too_long"])

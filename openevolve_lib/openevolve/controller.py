@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,8 @@ from openevolve.fidelity import Decision
 from openevolve.history import History
 from openevolve.journal import Event, Journal
 from openevolve.ladder import Knowledge, build_fidelity
+from openevolve.llm.base import ModelUnreachable
+from openevolve.offspring import offspring
 from openevolve.process_parallel import Executor
 from openevolve.program import Context, Elite, Failure, FailureKind, Outcome, Program, Proposal
 from openevolve.proposers import Proposer
@@ -81,13 +82,14 @@ class Controller:
         self.evaluating: dict[int, None] = {}  # in order of asking for a slot
         self.committed = 0
         self._waiting: deque[int] = deque()
+        self._unreachable: ModelUnreachable | None = None
         self._start, self._start_offset = time.monotonic(), self.history.elapsed
 
     async def run(self) -> str:
         """Run to the end and return why it ended: ``completed``, or what stopped it.
 
         Raises:
-            UserError: what no later iteration could mend (a full disk, a refused key).
+            UserError: what no later iteration could mend (a full disk, a refused key, no answer).
         """
         self._open()
         try:
@@ -100,6 +102,8 @@ class Controller:
                 self._commit(iteration)
         finally:
             await self._abandon()
+        if self._unreachable:
+            raise self._unreachable
         reason = self.stopping.reason or "completed"
         self._record("run_finished", sync=True, reason=reason)
         return reason
@@ -189,20 +193,8 @@ class Controller:
             proposal = refuse_copies(
                 await self.proposer.propose(context), context, self.config.database.similarity_threshold
             )
-        program = self._program(iteration, context, proposal)
+        program = offspring(self.config.random_seed, iteration, context, proposal)
         self._record("proposed", program=program.to_json(), **_provenance(proposal))
-
-    def _program(self, iteration: int, context: Context | None, proposal: Proposal) -> Program:
-        parent = context.parent if context else None
-        return Program(
-            id=program_id(self.config.random_seed, iteration),
-            code=proposal.code or "",
-            iteration=iteration,
-            island=context.island if context else 0,
-            parent_ids=proposal.parent_ids or ((parent.id,) if parent else ()),
-            generation=parent.program.generation + 1 if parent else 0,
-            changes=proposal.changes,
-        )
 
     async def _evaluate(self, program: Program, knowledge: Knowledge | None) -> None:
         self._record("evaluation_started", iteration=program.iteration, program_id=program.id)
@@ -243,10 +235,15 @@ class Controller:
         """
         while self.running:
             for iteration in [i for i, task in self.running.items() if task.done()]:
-                if self.running[iteration].cancelled():
+                task = self.running[iteration]
+                if task.cancelled():
                     del self.running[iteration]
+                elif isinstance(error := task.exception(), ModelUnreachable):
+                    del self.running[iteration]
+                    self._unreachable = error
+                    self.stop("the language model does not answer")
                 else:
-                    self.running[iteration].result()  # raises what no later iteration could mend
+                    task.result()  # raises what no later iteration could mend
             ready = self._ready()
             if ready is not None:
                 del self.running[ready]
@@ -274,7 +271,7 @@ class Controller:
     def _commit(self, iteration: int) -> None:
         program, outcome = self.history.programs[iteration], self.history.outcomes[iteration]
         if outcome.evaluated:
-            self.database.add(self.history.elite(iteration))
+            self._add(iteration)
         elif iteration == 0:
             raise UserError(
                 f"expected an initial program with a score, found {outcome.failure}: {outcome.message}"
@@ -288,6 +285,14 @@ class Controller:
         self._migrate()
         for observer in self.observers:
             observer.committed(program, outcome)
+
+    def _add(self, iteration: int) -> None:
+        try:
+            self.database.add(self.history.elite(iteration))
+        except ValueError as error:  # new results are checked before: one of an earlier version
+            raise UserError(
+                f"iteration {iteration} in the journal: {error}. Resume with the version that wrote it."
+            ) from None
 
     def _migrate(self) -> None:
         islands = self.config.database.num_islands
@@ -307,11 +312,6 @@ class Controller:
         self.history.apply(event)
         for observer in self.observers:
             observer.recorded(event)
-
-
-def program_id(seed: int, iteration: int) -> str:
-    """The UUID of an iteration's program: equal seeds, equal names."""
-    return str(uuid.UUID(bytes=random_source(seed, iteration, "program id").randbytes(16), version=4))
 
 
 def _provenance(proposal: Proposal) -> Mapping[str, Any]:

@@ -58,7 +58,9 @@ class Decision(Record):
         beaten = "the elite of its cell has" if self.elite else "of a program in an empty cell is expected"
         return (
             f"scored {self.score:.4g} on rung {self.rung}, lower than {self.better} of {self.seen} programs; "
-            f"at most {self.predicted + self.margin:.4g} is expected in full; {beaten} {self.to_beat:.4g}"
+            f"at most {self.predicted + self.margin:.4g} is expected in full"
+            # A journal of the first version with rungs has nothing to beat in an empty cell.
+            + ("" if self.to_beat is None else f"; {beaten} {self.to_beat:.4g}")
         )
 
 

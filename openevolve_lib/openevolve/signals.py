@@ -23,7 +23,7 @@ def ended_by_signals() -> Iterator[None]:
     """These signals raise RunInterrupted, so that processes end and scratch folders are removed."""
 
     def end(number: int, _: FrameType | None) -> None:
-        raise RunInterrupted(f"{ended_by(number)}; all that was finished is kept")
+        raise RunInterrupted(ended_by(number))
 
     previous = {number: signal.signal(number, end) for number in ending_signals()}
     try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from openevolve.errors import UserError
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.program import Usage
 
 Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
@@ -54,6 +54,10 @@ class CompletionFailed(Exception):
 
 class ProviderRejected(UserError):
     """A wrong key, an unknown model, no access: no further call can succeed, so the run stops."""
+
+
+class ModelUnreachable(RunInterrupted):
+    """Nobody answers, for too long: evaluations that are running can still be finished."""
 
 
 class LanguageModel(Protocol):

@@ -8,15 +8,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from openevolve.errors import RunInterrupted
 from openevolve.llm.answers import Status
-from openevolve.llm.base import Attempt, Completion, CompletionFailed, LanguageModel, Message
+from openevolve.llm.base import (
+    Attempt,
+    Completion,
+    CompletionFailed,
+    LanguageModel,
+    Message,
+    ModelUnreachable,
+)
 
 log = logging.getLogger("openevolve")
 
 _CALLS = 3  # in a row without an answer are an outage; each has asked several times
 _LONGEST_PAUSE = 600.0  # seconds
-_UNANSWERED = {Status.CONNECTION_ERROR, Status.TIMEOUT, Status.SERVER_ERROR, Status.RATE_LIMITED}
+_SILENCE = {Status.CONNECTION_ERROR, Status.TIMEOUT}
+_OVERLOAD = {Status.SERVER_ERROR, Status.RATE_LIMITED}  # somebody is there
 
 
 class PatientModel:
@@ -38,7 +45,7 @@ class PatientModel:
         """As the model does.
 
         Raises:
-            RunInterrupted: an outage lasts too long, or nobody has ever answered.
+            ModelUnreachable: an outage lasts too long, or nobody has ever answered.
         """
         attempts: tuple[Attempt, ...] = ()
         while True:
@@ -46,7 +53,9 @@ class PatientModel:
                 completion = await self._model.complete(messages, rng)
             except CompletionFailed as failure:
                 attempts += failure.attempts
-                if any(attempt.status not in _UNANSWERED for attempt in failure.attempts):
+                statuses = {attempt.status for attempt in failure.attempts}
+                self._answered |= not statuses.isdisjoint(_OVERLOAD)
+                if not statuses <= _SILENCE | _OVERLOAD:
                     self._has_answered()
                     raise CompletionFailed(str(failure), attempts) from None
                 if not await self._wait(failure):
@@ -65,21 +74,21 @@ class PatientModel:
         self._answered, self._failures = True, 0
 
     async def _wait(self, failure: CompletionFailed) -> bool:
-        """Whether to ask again, after a pause. Raises RunInterrupted."""
+        """Whether to ask again, after a pause. Raises ModelUnreachable."""
         now = time.monotonic()
         self._since = self._since if self._failures else now
         self._failures += 1
         if self._failures < _CALLS:
             return False
         if not self._answered:
-            raise RunInterrupted(
+            raise ModelUnreachable(
                 f"expected an answer from the language model, found none to {self._failures} calls "
                 f"({failure}). Is the address right, does the server run?"
             )
         waited = now - self._since
         pause = min(max(self._pause, waited / 2), _LONGEST_PAUSE, self._patience - waited)
         if pause <= 0:
-            raise RunInterrupted(
+            raise ModelUnreachable(
                 f"expected the language model to answer again within {self._patience:g} s (llm.patience), "
                 f"found: {failure}"
             )
