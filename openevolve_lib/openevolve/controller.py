@@ -240,7 +240,7 @@ class Controller:
                     del self.running[iteration]
                 elif isinstance(error := task.exception(), ModelUnreachable):
                     del self.running[iteration]
-                    self._unreachable = error
+                    self._unreachable = self._unreachable or error
                     self.stop("the language model does not answer")
                 else:
                     task.result()  # raises what no later iteration could mend
