@@ -2,7 +2,8 @@
 
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: 
     isolation = _isolation(config.evaluator.isolation, allow_unsafe, private_paths(task), problems)
     config = with_isolation(config, isolation.level)
     lines.append(f"isolation: {isolation.line}")
-    lines += _estimate(config, task, program, problems)
+    with _noted(problems):
+        lines += _estimate(config, task, program, problems)
     if config.proposer == "llm":
         lines += _first_prompt(config, program)
     lines += [
@@ -59,53 +61,55 @@ def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: 
     return Check("\n".join(lines), not problems)
 
 
-def _provider(config: Config, problems: list[str]) -> str:
-    if config.proposer == "offline":
-        return "proposals: offline, no language model"
+@contextmanager
+def _noted(problems: list[str]) -> Iterator[None]:
+    """What the user can mend is noted as a problem; a signal ends the check."""
     try:
-        check_budget(config)
-        provider, _ = choose_provider(config.llm, os.environ)
+        yield
     except RunInterrupted:
         raise
     except UserError as error:
         problems.append(str(error))
-        return "proposals: no language model can be reached"
+
+
+def _provider(config: Config, problems: list[str]) -> str:
+    if config.proposer == "offline":
+        return "proposals: offline, no language model"
+    provider = "no language model can be reached"
+    with _noted(problems):
+        check_budget(config)
+        provider, _ = choose_provider(config.llm, os.environ)
     return f"proposals: {provider}"
 
 
 def _isolation(level: Level, allow_unsafe: bool, private: Sequence[Path], problems: list[str]) -> Isolation:
     """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
-    try:
-        return establish(level, allow_unsafe=allow_unsafe, private=private)
-    except RunInterrupted:
-        raise
-    except UserError as error:
-        problems.append(str(error))
-        return Isolation("process", f"{level} was asked for, and cannot be had here")
+    isolation = Isolation("process", f"{level} was asked for, and cannot be had here")
+    with _noted(problems):
+        isolation = establish(level, allow_unsafe=allow_unsafe, private=private)
+    return isolation
 
 
 def _data(task: TaskConfig, problems: list[str]) -> list[str]:
     lines = []
     for entry in task.datasets:
-        try:
-            source = _source(entry, task)
-            counts = _counts(entry, source)
-        except RunInterrupted:
-            raise
-        except UserError as error:
-            problems.append(str(error))
-            continue
-        if source.path.is_file():
-            state = "found"
-        elif source.provide is not None:
-            made = "generated" if entry in DEMO_NAMES else "downloaded"
-            state = f"missing: it will be {made}"
-        else:
-            state = "missing"
-            problems.append(f"{source.path}: expected a file, found none. {source.remedy}")
-        sizes = "/".join(str(count) for count in counts.values())
-        lines.append(f"data: {source.name}, {task.size} px, {sizes} images, {source.path} ({state})")
+        with _noted(problems):
+            lines.append(_dataset(entry, task, problems))
     return lines
+
+
+def _dataset(entry: str | DatasetConfig, task: TaskConfig, problems: list[str]) -> str:
+    """Raises UserError where nothing can be said of it."""
+    source = _source(entry, task)
+    sizes = "/".join(str(count) for count in _counts(entry, source).values())
+    state = "found"
+    if not source.path.is_file():
+        state = "missing"
+        if source.provide is None:
+            problems.append(f"{source.path}: expected a file, found none. {source.remedy}")
+        else:
+            state += f": it will be {'generated' if entry in DEMO_NAMES else 'downloaded'}"
+    return f"data: {source.name}, {task.size} px, {sizes} images, {source.path} ({state})"
 
 
 def _source(entry: str | DatasetConfig, task: TaskConfig) -> Source:
@@ -152,11 +156,6 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
         rates = measure(task, program, config.evaluator.isolation, config.evaluator.device(slot=0))
         sources = [(entry, _source(entry, task)) for entry in task.datasets]
         counts = {source.name: _counts(entry, source) for entry, source in sources}
-    except RunInterrupted:
-        raise
-    except UserError as error:
-        problems.append(str(error))
-        return []
     except EvaluationFailed as failure:
         problems.append(f"{program}: {failure.kind}: {failure}")
         return []

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
 from openevolve.config import Positive, Section
-from openevolve.errors import UserError
+from openevolve.continuing import refuse_changes
 
 # What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
 DEMO_OVERRIDES = (
@@ -93,14 +93,10 @@ def settled(task: TaskConfig, threads: int | None = None) -> TaskConfig:
 
 def check_protocol(recorded: TaskConfig, task: TaskConfig) -> None:
     """Refuse scores that those of the run so far cannot be compared with. Raises UserError."""
-    before, now = recorded.protocol(), task.protocol()
-    changed = {key: now[key] for key in now if now[key] != before[key]}
-    if changed:
-        raise UserError(
-            "--resume: expected the protocol that the run's scores rest on, found changes: "
-            + ", ".join(f"task.{key} is {before[key]}, not {value}" for key, value in changed.items())
-            + ". Leave these settings as they are, or start a new run."
-        )
+    before, now = (
+        {f"task.{key}": value for key, value in each.protocol().items()} for each in (recorded, task)
+    )
+    refuse_changes("the protocol that the run's scores rest on", before, now)
 
 
 def data_folder(task: TaskConfig) -> Path:

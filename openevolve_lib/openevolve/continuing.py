@@ -19,15 +19,19 @@ _UNKNOWN = object()  # to the version that wrote the journal
 def check_continuation(recorded: Mapping[str, Any], config: Config) -> None:
     """Compare with the settings that a run began with. Raises UserError where its archive would change."""
     settings = public_settings(config)
-    changed = [
-        f"{name} is {before}, not {now}"
-        for name in _ARCHIVE
-        if (before := _value(recorded, name)) is not _UNKNOWN and before != (now := _value(settings, name))
-    ]
-    if changed:
+    before = {name: value for name in _ARCHIVE if (value := _value(recorded, name)) is not _UNKNOWN}
+    refuse_changes(
+        "the settings that the run's archive rests on", before, {k: _value(settings, k) for k in before}
+    )
+
+
+def refuse_changes(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compare settings by their dotted names. Raises UserError where one has changed."""
+    changes = [f"{name} is {before[name]}, not {now[name]}" for name in before if now[name] != before[name]]
+    if changes:
         raise UserError(
-            "expected the settings that the run's archive rests on, found changes: "
-            f"{', '.join(changed)}. Continue with those it began with, or start a new run."
+            f"expected {what}, found changes: {', '.join(changes)}. "
+            "Leave these settings as they are, or start a new run."
         )
 
 
