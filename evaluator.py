@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from medevonet.run.train_command import train_and_evaluate, train_and_evaluate_in_rungs
 from openevolve.evaluation_result import EvaluationResult
-from train import train_and_evaluate, train_and_evaluate_in_rungs
 
 
 def evaluate(program_path: str) -> EvaluationResult:

@@ -23,8 +23,8 @@ from sklearn.metrics import roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from medevonet.auc_statistics import Floats, Labels, Probabilities, bootstrap_auc, resample
 from medevonet.label_kind import LabelKind
+from medevonet.statistics.auc import Floats, Labels, Probabilities, bootstrap_auc, resample
 
 SIZES: dict[str, tuple[int, int, LabelKind]] = {
     "breastmnist": (156, 2, "binary"),

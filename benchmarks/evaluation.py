@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.machine import hardware, load
 from benchmarks.replies import program_of
 from benchmarks.ways.work import Figures, Work
-from openevolve.isolation import clean_environment
-from run_utils import PROJECT
+from medevonet.run.folder import PROJECT
+from openevolve.evaluating.isolation import clean_environment
 
 _WAYS = ("plain", "in_process", "full_stack")
 _IMAGES = {28: 2048, 64: 768, 128: 256, 224: 192}  # training images: some seconds an epoch

@@ -26,9 +26,9 @@ from benchmarks.ladder.analysis import analysis
 from benchmarks.ladder.pool import pool
 from benchmarks.ladder.records import measure, read_records
 from benchmarks.machine import hardware, load
+from medevonet.run.folder import PROJECT
 from medevonet.task import TaskConfig
-from openevolve.config_files import load_config
-from run_utils import PROJECT
+from openevolve.settings.files import load_config
 
 
 def main() -> None:

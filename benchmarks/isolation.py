@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.machine import hardware, load
-from openevolve.isolation import ForkServer, Request, Walls, establish, scratch_folder
+from openevolve.evaluating.isolation import ForkServer, Request, Walls, establish, scratch_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 IMPORT = "import torch"
@@ -72,7 +72,7 @@ def main() -> None:
     print("milliseconds a candidate")
     print(f"{'':26}{'median':>9} {'quartile':>9} {'quartile':>9} {'least':>9} {'n':>5}")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
-    with ForkServer(["torch", "candidate", "benchmarks.isolation"], environment) as server:
+    with ForkServer(["torch", "medevonet.sandboxed.session", "benchmarks.isolation"], environment) as server:
         forks = {
             "fork": lambda: forked(server, None),
             "fork, walls": lambda: forked(server, Walls()),

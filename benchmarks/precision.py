@@ -25,10 +25,10 @@ from scipy.stats import ttest_1samp
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.machine import hardware, load
-from dataloader import load_dataset
-from medevonet.auc_statistics import auc
-from medevonet.network import Program
-from medevonet.training import Precision, Recipe, Training
+from medevonet.data.dataset import load_dataset
+from medevonet.sandboxed.program import Program
+from medevonet.sandboxed.recipe import Precision, Recipe, Training
+from medevonet.statistics.auc import auc
 
 DATASETS = ("breastmnist", "pneumoniamnist")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")

@@ -20,7 +20,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from tests.llm_server import ReplyServer, good_replies  # noqa: E402
+from tests.support.llm_server import ReplyServer, good_replies  # noqa: E402
 
 
 def main() -> int:

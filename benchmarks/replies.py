@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from openevolve.edits import apply_reply
-from run_utils import PROJECT
+from medevonet.run.folder import PROJECT
+from openevolve.proposing.edits import apply_reply
 
 LONGEST = 20_000  # characters of a program
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import machine
 from benchmarks.scaling import archive, datasets, workers
-from openevolve.isolation import ForkServer
+from openevolve.evaluating.isolation import ForkServer
 
 ARCHIVES = {
     "100 cells": ["database.feature_bins=10", "database.population_size=1000000"],
@@ -69,7 +69,7 @@ def report_workers() -> None:
 def report_datasets() -> None:
     print("\ndatasets, 28 px, each measured once after a candidate that warms up")
     print("images  unpacking, s (once)  looking up, ms  starting, ms  private MB  shared MB")
-    with ForkServer(["candidate"]) as server:
+    with ForkServer(["medevonet.sandboxed.session"]) as server:
         datasets.measure(IMAGES[0], server)
         points = [datasets.measure(images, server) for images in IMAGES]
     for p in points:

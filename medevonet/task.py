@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from dataloader import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
-from openevolve.config import Positive, Section
-from openevolve.continuing import refuse_changes
+from medevonet.data.dataset import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
+from openevolve.engine.resume_checks import refuse_changes
+from openevolve.settings.models import Positive, Section
 
 # What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
 DEMO_OVERRIDES = (

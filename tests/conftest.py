@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from openevolve.isolation import ForkServer
-from tests.tiny_task import TinyTask
+from openevolve.evaluating.isolation import ForkServer
+from tests import PROJECT
+from tests.support.tiny_task import TinyTask
 
 # Machines that run tests are shared: a slow example is no failure.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
-PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
 
 
@@ -43,5 +43,5 @@ def replies_dir() -> Path:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyTask]:
     """Evaluations on tiny data sets, through one fork server (which takes seconds to import PyTorch)."""
-    with ForkServer(["candidate"]) as server:
+    with ForkServer(["medevonet.sandboxed.session"]) as server:
         yield TinyTask(tmp_path_factory.mktemp("tiny"), server)

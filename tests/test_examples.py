@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from openevolve.program import FailureKind
-from tests.commands import events, run, scores
+from openevolve.records.program import FailureKind
+from tests import PROJECT
+from tests.support.commands import events, run, scores
 
-PROJECT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent.name for path in PROJECT.glob("examples/*/evaluator.py"))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.ladder.agreement import agreement_table
 from benchmarks.ladder.records import Full, Record
 from benchmarks.ladder.replays import replay_report
-from openevolve.config import Config
+from openevolve.settings.models import Config
 
 
 def analysis(records: Sequence[Record], config: Config) -> str:

@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 from benchmarks.replies import LONGEST, program_of, seed_program
-from openevolve.config import Config
-from openevolve.edits import normalized
-from openevolve.edits.errors import EditError
-from openevolve.program import Context, Elite, Program
-from openevolve.proposers.offline import OfflineProposer
-from openevolve.selection import random_source
+from medevonet.mutation import OfflineProposer
+from openevolve.proposing.edits import normalized
+from openevolve.proposing.edits.errors import EditError
+from openevolve.records.program import Context, Elite, Program
+from openevolve.search.parents import random_source
+from openevolve.settings.models import Config
 
 _SEED = 1
 

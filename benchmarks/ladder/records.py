@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medevonet.evaluation import Evaluation, evaluate_in_rungs, evaluate_program
+from medevonet.referee.evaluation import Evaluation, evaluate_in_rungs, evaluate_program
 from medevonet.task import TaskConfig
+from openevolve.evaluating.isolation import ForkServer
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.isolation import ForkServer
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def measure(programs: Mapping[str, str], task: TaskConfig, path: Path, workers: 
     """Measure programs that ``path`` has no record of, append their records and yield them."""
     known = read_records(path)
     todo = [name for name in programs if name not in known]
-    with ForkServer(["candidate"]) as server, ThreadPoolExecutor(workers) as threads:
+    with ForkServer(["medevonet.sandboxed.session"]) as server, ThreadPoolExecutor(workers) as threads:
         measured = threads.map(lambda name: _measure(name, programs[name], task, server), todo)
         for record in measured:
             append(path, record)

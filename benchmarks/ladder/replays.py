@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from benchmarks.ladder.agreement import TOP_SHARE
 from benchmarks.ladder.records import Record
-from openevolve.config import Config, LadderConfig
-from openevolve.database import Axis, declared_axes
-from openevolve.fidelity import Climb, PromotionRule, Verdict
-from openevolve.island import Cell
-from openevolve.ladder import is_remote
+from openevolve.measuring.ladder import is_remote
+from openevolve.measuring.promotion import Climb, PromotionRule, Verdict
+from openevolve.population.database import Axis, declared_axes
+from openevolve.population.island import Cell
+from openevolve.settings.models import Config, LadderConfig
 
 REPLAYS = 20
 

@@ -14,20 +14,20 @@ from pathlib import Path
 
 from benchmarks.overhead import workload
 from benchmarks.overhead.timeline import Timeline
-from openevolve.config import Config
-from openevolve.config_files import apply_overrides, check
-from openevolve.controller import Controller, Observer, Parts
-from openevolve.conversation import Decide
-from openevolve.database import Database, declared_axes
-from openevolve.display import PlainDisplay
-from openevolve.history import History
-from openevolve.journal import Event, Journal
+from openevolve.commands.display import PlainDisplay
+from openevolve.engine.controller import Controller, Observer, Parts
+from openevolve.engine.run import Run, execute
+from openevolve.evaluating.channel import Decide
+from openevolve.inspect.exports import Storage
 from openevolve.llm.base import Attempt, Completion, Message
-from openevolve.program import Context, Outcome, Program, Proposal
-from openevolve.proposers.llm import LLMProposer
-from openevolve.run import Run, execute
-from openevolve.selection import ExploreExploit
-from openevolve.storage import Storage
+from openevolve.population.database import Database, declared_axes
+from openevolve.proposing.llm import LLMProposer
+from openevolve.records.program import Context, Outcome, Program, Proposal
+from openevolve.search.parents import ExploreExploit
+from openevolve.settings.files import apply_overrides, check
+from openevolve.settings.models import Config
+from openevolve.state.history import History
+from openevolve.state.journal import Event, Journal
 
 PROMPT_PROGRAMS = 6  # with the default settings a prompt shows a parent, three top programs and two others
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dataloader import DatasetConfig, load_dataset
-from medevonet.demo_data import demo_arrays
-from medevonet.starting import CandidateStarter
+from medevonet.data.dataset import DatasetConfig, load_dataset
+from medevonet.data.demo import demo_arrays
+from medevonet.referee.starting import CandidateStarter
 from medevonet.task import TaskConfig
-from openevolve.isolation import ForkServer
-from openevolve.isolation.watch import descendants
+from openevolve.evaluating.isolation import ForkServer
+from openevolve.evaluating.isolation.watch import descendants
 
 _PROGRAM = Path(__file__).resolve().parents[2] / "seed_program.py"
 _SIZE = 28

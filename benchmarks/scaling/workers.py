@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.overhead.timeline import Timeline
-from openevolve.isolation.watch import descendants
+from openevolve.evaluating.isolation.watch import descendants
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _ROUNDS = 12  # evaluations on each worker
@@ -58,8 +58,8 @@ def _proportional_mb(pid: int) -> float:
 
 def _run(folder: Path, workers: int) -> None:
     from benchmarks.overhead import ours, workload
-    from openevolve.config import Config
-    from openevolve.config_files import check
+    from openevolve.settings.files import check
+    from openevolve.settings.models import Config
 
     settings = workload.SETTINGS | {
         "max_iterations": _ROUNDS * workers,

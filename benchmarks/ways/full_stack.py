@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 from benchmarks.ways.work import BATCH, MAX_LR, WEIGHT_DECAY, Figures, Work
-from dataloader import Dataset
-from medevonet.evaluation import evaluate_program
-from medevonet.referee import EpochReport
+from medevonet.data.dataset import Dataset
+from medevonet.referee.evaluation import evaluate_program
+from medevonet.referee.scoring import EpochReport
 from medevonet.task import TaskConfig
-from openevolve.isolation import ForkServer
-from openevolve.isolation.watch import descendants
+from openevolve.evaluating.isolation import ForkServer
+from openevolve.evaluating.isolation.watch import descendants
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         seen.append((time.perf_counter(), report))
         peaks.append(max(map(_peak_mb, descendants(os.getpid()))))
 
-    with ForkServer(["candidate"]) as server:  # a run starts it once
+    with ForkServer(["medevonet.sandboxed.session"]) as server:  # a run starts it once
         started = time.perf_counter()
         evaluation = evaluate_program(
             Path(work.program), task, Path(work.folder), launcher=server, on_epoch=on_epoch

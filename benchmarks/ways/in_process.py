@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from benchmarks.ways.work import BATCH, MAX_LR, WEIGHT_DECAY, Figures, Work, peak_mb
-from candidate import has_bf16, settle
-from dataloader import load_dataset
-from medevonet.auc_statistics import auc
-from medevonet.network import Program
-from medevonet.training import Recipe, Training
+from medevonet.data.dataset import load_dataset
+from medevonet.sandboxed.program import Program
+from medevonet.sandboxed.recipe import Recipe, Training
+from medevonet.sandboxed.session import has_bf16, settle
+from medevonet.statistics.auc import auc
 
 _STARTED = time.perf_counter()
 

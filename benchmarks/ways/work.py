@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dataloader import DatasetConfig
+from medevonet.data.dataset import DatasetConfig
 
 BATCH, MAX_LR, WEIGHT_DECAY = 64, 3e-3, 0.01
 _SHARES = {"train": 1.0, "val": 0.25, "test": 0.25}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from openevolve.program import FailureKind
+from openevolve.records.program import FailureKind
 
 
 @dataclass

@@ -17,14 +17,14 @@ from textwrap import dedent
 from types import TracebackType
 from typing import Any, Self
 
-from dataloader import load_datasets
+from medevonet.data.dataset import load_datasets
+from medevonet.run.folder import PROJECT
+from medevonet.run.train_command import Limits, evaluate_program
+from openevolve.evaluating.isolation import ForkServer, Level
+from openevolve.evaluating.isolation.watch import descendants
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
-from openevolve.isolation import ForkServer, Level
-from openevolve.isolation.watch import descendants
-from run_utils import PROJECT
-from tests import programs
-from tests.tiny_task import SIZE, TinyTask
-from train import Limits, evaluate_program
+from tests.support import programs
+from tests.support.tiny_task import SIZE, TinyTask
 
 SECRET = "sk-planted-3f9a1c"
 
@@ -56,7 +56,7 @@ class Arena:
         self._plant()
         self.data.mkdir()
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONPATH": str(PROJECT)}
-        self.server = ForkServer(["candidate"], environment)
+        self.server = ForkServer(["medevonet.sandboxed.session"], environment)
         self.tiny = TinyTask(self.data, self.server)
         entry = self.tiny.datasets[0]
         (dataset,) = load_datasets([entry], SIZE, cache=folder / "cache")

@@ -9,12 +9,12 @@ from textwrap import indent
 
 import pytest
 
-from openevolve.config import Config
-from openevolve.isolation.watch import descendants
-from openevolve.process_parallel import LocalExecutor
-from openevolve.program import Outcome, Program
-from openevolve.proposers import Proposer
-from openevolve.run import Run, evaluation_walls
+from openevolve.engine.run import Run, evaluation_walls
+from openevolve.evaluating.isolation.watch import descendants
+from openevolve.evaluating.local import LocalExecutor
+from openevolve.proposing import Proposer
+from openevolve.records.program import Outcome, Program
+from openevolve.settings.models import Config
 
 SECRET = "sk-planted-3f9a1c"
 EVALUATOR = """

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests import programs
 from tests.attacks.arena import Arena
+from tests.support import programs
 
 # Before the network, kind, words of the message.
 CAUGHT = {
@@ -37,7 +37,7 @@ FORWARD = {
 HARMLESS = {
     "replacing the AUC": (
         "import sklearn.metrics\nsklearn.metrics.roc_auc_score = lambda *a, **k: 1.0\n"
-        "import sys, types\nfor name in ('metrics_utils', 'medevonet.auc_statistics', 'train'):\n"
+        "import sys, types\nfor name in ('metrics_utils', 'medevonet.statistics.auc', 'train'):\n"
         "    sys.modules[name] = types.SimpleNamespace(auc=lambda *a, **k: 1.0)\n"
     ),
     "printing a result": (

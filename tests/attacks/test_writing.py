@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from openevolve.isolation.scratch import remove_tree, scratch_folder
+from openevolve.evaluating.isolation.scratch import remove_tree, scratch_folder
 from tests.attacks.arena import Arena
 
 # Without walls each goes through (in planted places, which are planted again afterwards).
@@ -48,7 +48,7 @@ TRACES = ("/dev/shm/medevonet-attack", "/tmp/medevonet-attack")
 PROJECT_FILES = {
     "the project": "open(f'{PROJECT}/train.py', 'a')",
     "the config": "open(f'{PROJECT}/config.yaml', 'a')",
-    "a module of the project": "open(sys.modules['candidate'].__file__, 'a')",
+    "a module of the project": "open(sys.modules['medevonet.sandboxed.session'].__file__, 'a')",
     "compiled modules": "os.mkdir(f'{PROJECT}/__pycache__/attack')",
     "installed packages": "open(os.path.join(os.path.dirname(torch.__file__), 'version.py'), 'a')",
     "the dataset folder": "open(f'{DATA}/two.npz', 'ab')",

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from openevolve.config import Config
-from openevolve.config_files import load_config
-from openevolve.display import PlainDisplay
-from openevolve.program import Context, FailureKind, Proposal
-from openevolve.run import Result, Run, execute
+from openevolve.commands.display import PlainDisplay
+from openevolve.engine.run import Result, Run, execute
+from openevolve.records.program import Context, FailureKind, Proposal
+from openevolve.settings.files import load_config
+from openevolve.settings.models import Config
 
 EVALUATOR = """
 import runpy

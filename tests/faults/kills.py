@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openevolve.journal import Event, read_journal
+from openevolve.state.journal import Event, read_journal
 from tests.faults.problem import (
     complete_lines,
     endings,
@@ -21,8 +21,8 @@ from tests.faults.problem import (
     reply_to,
     start_runner,
 )
-from tests.llm_server import Exchange, Reply, ReplyServer
-from tests.processes import processes_of, wait_until
+from tests.support.llm_server import Exchange, Reply, ReplyServer
+from tests.support.processes import processes_of, wait_until
 
 Process = subprocess.Popen[str]
 

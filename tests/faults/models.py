@@ -7,15 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from openevolve.display import PlainDisplay
-from openevolve.journal import read_journal
+from openevolve.commands.display import PlainDisplay
+from openevolve.engine.run import Result, Run, execute
 from openevolve.llm import build_language_model
-from openevolve.proposers.llm import MAX_REPLIES, LLMProposer
-from openevolve.run import Result, Run, execute
+from openevolve.proposing.llm import MAX_REPLIES, LLMProposer
+from openevolve.state.journal import read_journal
 from tests.faults.problem import journal_of, reply_to, settings, write_problem
-from tests.llm_calls import ask, connect, error_body
-from tests.llm_server import Behaviour, Drip, Exchange, Hang, Reply, ReplyServer, Status
-from tests.test_llm_faults import FINAL, TRANSIENT
+from tests.openevolve.llm.test_llm_faults import FINAL, TRANSIENT
+from tests.support.llm_calls import ask, connect, error_body
+from tests.support.llm_server import Behaviour, Drip, Exchange, Hang, Reply, ReplyServer, Status
 
 TIMEOUT, RETRIES = 1.0, 2
 PROPOSAL_SECONDS = MAX_REPLIES * TIMEOUT

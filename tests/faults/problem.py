@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openevolve.config import Config
-from openevolve.config_files import load_config
-from openevolve.journal import Event, read_journal
-from openevolve.program import Context, Proposal
+from openevolve.records.program import Context, Proposal
+from openevolve.settings.files import load_config
+from openevolve.settings.models import Config
+from openevolve.state.journal import Event, read_journal
+from tests import PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
 ITERATIONS = 24
 
 INITIAL = "X = 10.0\n"

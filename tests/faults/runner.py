@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from openevolve.cli import exit_code, guard
-from openevolve.config import Config
-from openevolve.display import display_for_terminal
+from openevolve.commands.display import display_for_terminal
+from openevolve.commands.evolve import exit_code, guard
+from openevolve.engine.run import Run, execute
 from openevolve.errors import RunInterrupted
-from openevolve.proposers import Proposer
-from openevolve.run import Run, execute
+from openevolve.proposing import Proposer
+from openevolve.settings.models import Config
 from tests.faults.problem import Walk, settings, write_problem
 
 RESUME = "resume: run the same command again"
@@ -46,7 +46,7 @@ def proposer_for(config: Config) -> Proposer:
     if not (api_base := os.environ.get("FAULTS_API_BASE")):
         return Walk()
     from openevolve.llm import build_language_model
-    from openevolve.proposers.llm import LLMProposer
+    from openevolve.proposing.llm import LLMProposer
 
     llm = config.llm.model_copy(update={"api_base": api_base})
     return LLMProposer(build_language_model(llm, {}), config.model_copy(update={"llm": llm}))

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.faults.problem import PROJECT
-from tests.llm_server import Behaviour, Reply, ReplyServer, Request
-from tests.tiny_task import SIZE, write_datasets
+from tests import PROJECT
+from tests.support.llm_server import Behaviour, Reply, ReplyServer, Request
+from tests.support.tiny_task import SIZE, write_datasets
 
 WRITER = """Global pooling.
 

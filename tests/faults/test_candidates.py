@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from openevolve.cli import EXIT_COMPLETED, EXIT_STOPPED_EARLY, exit_code
+from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_STOPPED_EARLY, exit_code
 from tests.faults.candidates import FAULTY, search
-from tests.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 
 def test_every_candidate_is_accounted_for(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from openevolve.journal import read_journal
+from openevolve.state.journal import read_journal
 from tests.faults.problem import complete_lines, final_state, journal_of, start_runner
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 # Every look at the time of day finds another decade; what measures durations is left alone.
 JUMPING = r"""

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from medevonet.run.folder import write_run_info
 from openevolve.errors import RunInterrupted, UserError
-from run_utils import write_run_info
-from tests.evaluations import executor_for, program
 from tests.faults.disks import change, disk, fill
 from tests.faults.problem import complete_lines, final_state, start_runner
-from tests.processes import wait_until
-from tests.programs import SOUND
-from tests.tiny_task import TinyTask
+from tests.support.evaluations import executor_for, program
+from tests.support.processes import wait_until
+from tests.support.programs import SOUND
+from tests.support.tiny_task import TinyTask
 
 RESUME = "resume: run the same command again"
 
@@ -81,7 +81,7 @@ def test_no_room_for_a_candidates_files(tmp_path: Path, expected: dict[str, obje
 
 
 def test_no_room_for_artifacts_is_not_the_programs_fault(tiny: TinyTask, tmp_path: Path) -> None:
-    from train import evaluate_program
+    from medevonet.run.train_command import evaluate_program
 
     with disk(tmp_path / "artifacts", "size=16k") as artifacts:
         fill(artifacts)

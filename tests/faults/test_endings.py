@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from openevolve.journal import read_journal
-from run_utils import PROJECT
+from medevonet.run.folder import PROJECT
+from openevolve.state.journal import read_journal
 from tests.faults.problem import endings, final_state, journal_of, start_runner
-from tests.processes import processes_of, wait_until
+from tests.support.processes import processes_of, wait_until
 
 RESUME = "resume: run the same command again"
 

@@ -13,13 +13,13 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dataloader import DatasetConfig, load_dataset
-from medevonet.candidate_process import Candidate
+from medevonet.data.dataset import DatasetConfig, load_dataset
+from medevonet.referee.candidate_process import Candidate
 from openevolve.errors import UserError
+from openevolve.evaluating.isolation import Child, Launcher, Request
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.isolation import Child, Launcher, Request
 from tests.faults.fuzz import JSON, finite, refusal, shared_folder
-from tests.npz_files import small_arrays
+from tests.support.npz_files import small_arrays
 
 
 def npz(changes: dict[str, bytes] | None = None) -> bytes:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from openevolve.config_files import load_config, public_settings
-from openevolve.edits import EditError, apply_reply
 from openevolve.errors import UserError
-from openevolve.history import History
-from openevolve.journal import Event, Journal, encode, read_journal
+from openevolve.proposing.edits import EditError, apply_reply
+from openevolve.settings.files import load_config, public_settings
+from openevolve.state.history import History
+from openevolve.state.journal import Event, Journal, encode, read_journal
 from tests.faults.fuzz import JSON, finite, refusal, shared_folder
 from tests.faults.problem import journal_of, start_runner
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataloader import DatasetConfig, load_datasets
-from medevonet import candidate_process
-from medevonet.channel import send
-from openevolve.isolation import Child, Launcher, Request
-from tests import programs
+from medevonet.data.dataset import DatasetConfig, load_datasets
+from medevonet.referee import candidate_process
+from medevonet.run.train_command import evaluate_program
+from medevonet.wire import send
+from openevolve.evaluating.isolation import Child, Launcher, Request
 from tests.faults.searches import WRITER, Search, run_search
-from tests.tiny_task import TinyTask
-from train import evaluate_program
+from tests.support import programs
+from tests.support.tiny_task import TinyTask
 
 
 class Recording(Launcher):

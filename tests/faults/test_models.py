@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openevolve.cli import EXIT_COMPLETED, exit_code
+from openevolve.commands.evolve import EXIT_COMPLETED, exit_code
 from tests.faults.models import PROPOSAL_SECONDS, SLACK, search
 
 

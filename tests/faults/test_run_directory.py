@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from medevonet.run.folder import create_run
 from openevolve.errors import UserError
-from openevolve.history import History
-from openevolve.journal import encode, read_journal
-from run_utils import create_run
+from openevolve.state.history import History
+from openevolve.state.journal import encode, read_journal
 from tests.faults.problem import complete_lines, final_state, journal_of, start_runner
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 
 @pytest.fixture

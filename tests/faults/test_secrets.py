@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
-from openevolve.config_files import load_config, public_settings
 from openevolve.errors import UserError
 from openevolve.llm.settings import checked_address
-from openevolve.secrets import secrets_in, without_credentials, without_secrets
+from openevolve.settings.files import load_config, public_settings
+from openevolve.settings.secrets import secrets_in, without_credentials, without_secrets
 from tests.faults.searches import WRITER, run_search
-from tests.llm_server import Behaviour, Exchange, Raw, Reply, Status
+from tests.support.llm_server import Behaviour, Exchange, Raw, Reply, Status
 
 KEY = "sk-planted/0123456789abcdef"
 

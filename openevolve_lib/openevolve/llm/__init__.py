@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from openevolve.config import LLMConfig, ModelConfig
 from openevolve.llm.base import LanguageModel
 from openevolve.llm.settings import NoApiKey, checked_address, checked_key, is_local, named_models
+from openevolve.settings.models import LLMConfig, ModelConfig
 
 _NO_KEY_NEEDED = "no-key-needed"  # the SDK insists on a key; local servers do not read it
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from openevolve.errors import RunInterrupted, UserError
-from openevolve.program import Usage
+from openevolve.records.program import Usage
 
 Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
 

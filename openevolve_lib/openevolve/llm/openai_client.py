@@ -12,7 +12,6 @@ from typing import Any, cast
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
-from openevolve.config import LLMConfig, ModelConfig, Price
 from openevolve.errors import UserError
 from openevolve.llm.answers import Answer, Status, Tokens, read_error, read_reply
 from openevolve.llm.base import (
@@ -25,8 +24,9 @@ from openevolve.llm.base import (
 )
 from openevolve.llm.ensemble import Ensemble
 from openevolve.llm.outage import PatientModel
-from openevolve.program import Usage
-from openevolve.secrets import without_secrets
+from openevolve.records.program import Usage
+from openevolve.settings.models import LLMConfig, ModelConfig, Price
+from openevolve.settings.secrets import without_secrets
 
 _CONNECT_SECONDS = 10.0  # a server that takes longer is tried again instead of waited for
 _DETAIL_CHARACTERS = 300

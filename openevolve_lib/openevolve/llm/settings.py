@@ -3,9 +3,9 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from openevolve.config import Config, LLMConfig, ModelConfig
 from openevolve.errors import UserError
-from openevolve.secrets import without_credentials
+from openevolve.settings.models import Config, LLMConfig, ModelConfig
+from openevolve.settings.secrets import without_credentials
 
 
 class NoApiKey(UserError):

@@ -1,0 +1,295 @@
+"""One program's evaluation: a candidate process for each training, in rungs from cheap to full.
+
+Every training has a process of its own, which imports the program afresh: nothing that a program learns,
+counts or changes can pass from one data set to the next.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from medevonet.data.dataset import Dataset, load_datasets
+from medevonet.referee import scoring as referee
+from medevonet.referee.candidate_process import Candidate, Network
+from medevonet.referee.rungs import Brief, Rung, downsampling_factor, plan_rungs
+from medevonet.referee.scoring import DatasetRun, OnEpoch, TrainingRun, training_seed
+from medevonet.referee.starting import CandidateStarter, launcher_for
+from medevonet.statistics.artifacts import write_artifact
+from medevonet.statistics.summaries import bootstrap_statistics
+from medevonet.task import TaskConfig
+from openevolve.errors import UserError
+from openevolve.evaluating.isolation import Launcher, Level
+from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
+from openevolve.records.program import FailureKind
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one evaluation may take; None is no limit."""
+
+    seconds: float | None = None
+    memory_mb: int | None = None  # resident memory of a candidate
+
+
+@dataclass(frozen=True)
+class RungResult:
+    """What is known of a program on a rung below the full evaluation."""
+
+    network: Network
+    val_aucs: dict[str, float]  # by data set, of those that have been looked at
+    cost: int  # images trained on, of full size
+
+    def result(self) -> EvaluationResult:
+        mean_val_auc = sum(self.val_aucs.values()) / len(self.val_aucs)
+        metrics = _metrics(self.network, mean_val_auc, self.val_aucs, self.cost)
+        aucs = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
+        return EvaluationResult(metrics, {"training": f"validation AUC after a part of the training: {aucs}"})
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that an evaluation found out, test split included: for people and files, never for a search."""
+
+    network: Network
+    runs: tuple[DatasetRun, ...]
+    statistics: dict[str, Any]  # of metrics_utils.bootstrap_statistics
+    cost: int  # images trained on, of full size
+    seconds: float
+    artifact: Path
+
+    def result(self) -> EvaluationResult:
+        """What a search may know: validation metrics and the course of training."""
+        mean = self.statistics["mean"]["val"]
+        metrics = _metrics(
+            self.network, mean["auc"], {run.dataset.name: run.val_auc for run in self.runs}, self.cost
+        )
+        metrics["mean_val_auc_se"] = mean["standard_error"]
+        return EvaluationResult(metrics, {"training": "\n".join(run.course() for run in self.runs)})
+
+
+def _metrics(
+    network: Network, mean_val_auc: float, val_aucs: dict[str, float], cost: int
+) -> dict[str, float]:
+    return {
+        "combined_score": mean_val_auc,
+        "mean_val_auc": mean_val_auc,
+        **{f"{name}_val_auc": value for name, value in val_aucs.items()},
+        "params": math.log10(network.params),
+        "efficiency": -math.log10(network.multiply_adds),
+        "param_count": network.params,
+        "multiply_adds": network.multiply_adds,
+        "cost": cost,
+    }
+
+
+def ignore(dataset: Dataset, report: referee.EpochReport) -> None:
+    """Nobody watches."""
+
+
+def evaluate_program(
+    program: Path,
+    task: TaskConfig,
+    artifacts: Path,
+    *,
+    limits: Limits | None = None,
+    level: Level = "strict",
+    launcher: Launcher | None = None,
+    on_epoch: OnEpoch = ignore,
+) -> Evaluation:
+    """Train on every data set of the task, write the artifact pair and return everything.
+
+    ``level`` strict puts candidates within walls. ``launcher`` starts them; by default that of the run, and
+    outside a run one of its own.
+
+    Raises:
+        EvaluationFailed: the program is at fault; its ``kind`` says how.
+        UserError: the task, the data or the device is.
+    """
+    with _session(program, task, artifacts, limits or Limits(), level, launcher, on_epoch) as session:
+        return session.finish()
+
+
+def evaluate_in_rungs(
+    program: Path,
+    task: TaskConfig,
+    artifacts: Path,
+    *,
+    limits: Limits | None = None,
+    level: Level = "strict",
+    launcher: Launcher | None = None,
+) -> Iterator[RungResult | Evaluation]:
+    """As ``evaluate_program``, with the results of lower rungs first; closing the iterator stops there.
+
+    Before any, one batch is learned by heart: a program that cannot do that fails within seconds.
+    """
+    with _session(program, task, artifacts, limits or Limits(), level, launcher, ignore) as session:
+        yield from session.rungs()
+        yield session.finish()
+
+
+@contextmanager
+def _session(
+    program: Path,
+    task: TaskConfig,
+    artifacts: Path,
+    limits: Limits,
+    level: Level,
+    launcher: Launcher | None,
+    on_epoch: OnEpoch,
+) -> Iterator["_Session"]:
+    started = time.monotonic()
+    try:
+        source = program.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{program}: expected a Python file that defines create_model(), found: {error.strerror}"
+        ) from None
+    task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
+    datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
+    deadline = None if limits.seconds is None else started + limits.seconds
+    with launcher_for(launcher, level) as (launcher, folder):
+        starter = CandidateStarter(source, task, limits.memory_mb, deadline, level, launcher, folder)
+        yield _Session(starter, datasets, artifacts, _uuid_of(program), on_epoch, started)
+
+
+@dataclass
+class _Session:
+    """The trainings of one program, done and to be done."""
+
+    starter: CandidateStarter
+    datasets: Sequence[Dataset]
+    artifacts: Path
+    uuid: str
+    on_epoch: OnEpoch
+    started: float
+    network: Network | None = None  # as the first candidate found it
+    cost: int = 0  # images trained on, of full size
+    done: dict[tuple[str, int], TrainingRun] = field(default_factory=dict)  # by data set and repeat
+    brief: dict[str, float] = field(default_factory=dict)  # validation AUC by data set
+
+    @property
+    def task(self) -> TaskConfig:
+        return self.starter.task
+
+    def rungs(self) -> Iterator[RungResult]:
+        """The rungs below the full evaluation (``rungs.plan_rungs``), each after what it adds."""
+        counts = {dataset.name: dataset.count("train") for dataset in self.datasets}
+        downsampling = self._bottom_rung(min(self.datasets, key=lambda dataset: counts[dataset.name]))
+        for rung in plan_rungs(counts, self.task, downsampling):
+            yield self._climb(rung)
+
+    def _bottom_rung(self, dataset: Dataset) -> int:
+        """Within seconds: does the network learn one batch? What may brief trainings divide the size by?"""
+        factor = downsampling_factor(self.task)
+        with self._candidate(dataset) as (candidate, _):
+            referee.check_that_one_batch_fits(candidate, training_seed(self.task.seed, dataset.name))
+            try:
+                accepted = factor == 1 or candidate.accepts(self.task.size // factor)
+            except EvaluationFailed:  # it does not have to, and may even crash
+                accepted = False
+        return factor if accepted else 1
+
+    def _climb(self, rung: Rung) -> RungResult:
+        for dataset in self.datasets:
+            for repeat in range(self.task.repeats(dataset.name)):
+                if (dataset.name, repeat) in rung.trainings:
+                    self._train(dataset, repeat)
+            if dataset.name in rung.brief:
+                self._train_briefly(dataset, rung.brief[dataset.name])
+        assert self.network is not None  # a rung has at least one training
+        runs = [run for run in map(self._run, self.datasets) if run.trainings]
+        known = self.brief | {run.dataset.name: run.val_auc for run in runs}
+        val_aucs = {dataset.name: known[dataset.name] for dataset in self.datasets if dataset.name in known}
+        self._write("rung", self.network, {"rung": {"val_auc": val_aucs}}, runs)
+        return RungResult(self.network, val_aucs, self.cost)
+
+    def finish(self) -> Evaluation:
+        """Every training that has not been done yet, and what all of them say."""
+        for dataset in self.datasets:
+            for repeat in range(self.task.repeats(dataset.name)):
+                if (dataset.name, repeat) not in self.done:
+                    self._train(dataset, repeat)
+        assert self.network is not None  # there is at least one data set
+        runs = tuple(map(self._run, self.datasets))
+        predictions = {run.dataset.name: run.predictions for run in runs}
+        statistics = bootstrap_statistics(predictions, self.task.seed, self.task.bootstrap_replicates)
+        path = self._write("ok", self.network, statistics, runs)
+        return Evaluation(self.network, runs, statistics, self.cost, time.monotonic() - self.started, path)
+
+    @contextmanager
+    def _candidate(self, dataset: Dataset) -> Iterator[tuple[Candidate, Network]]:
+        """A process that has loaded the program, and the network it found.
+
+        The first checks the heads of all data sets; later ones must find the same network.
+        """
+        with self.starter.start(dataset) as candidate:
+            checked = self.datasets if self.network is None else [dataset]
+            found = candidate.load(sorted({each.outputs for each in checked}), self.task.precision)
+            if self.network is not None and found != self.network:
+                raise candidate.failure(
+                    FailureKind.FORBIDDEN,
+                    "expected the same network at every import of the program, "
+                    f"found {self.network} and then {found}",
+                )
+            self.network = found
+            yield candidate, found
+
+    def _train(self, dataset: Dataset, repeat: int) -> None:
+        seed = training_seed(self.task.seed, dataset.name, repeat)
+        with self._candidate(dataset) as (candidate, network):
+            run = referee.train(candidate, self.task, seed, network.precision, self.on_epoch)
+        self.cost += dataset.count("train") * self.task.epochs
+        self.done[dataset.name, repeat] = run
+
+    def _train_briefly(self, dataset: Dataset, brief: Brief) -> None:
+        seed = training_seed(self.task.seed, dataset.name)
+        with self._candidate(dataset) as (candidate, _):
+            self.brief[dataset.name] = referee.train_briefly(candidate, seed, brief)
+        self.cost += brief.cost
+
+    def _run(self, dataset: Dataset) -> DatasetRun:
+        """The trainings on a data set that have been done."""
+        repeats = range(self.task.repeats(dataset.name))
+        found = (self.done.get((dataset.name, repeat)) for repeat in repeats)
+        return DatasetRun(dataset, tuple(run for run in found if run is not None))
+
+    def _write(
+        self, status: str, network: Network, facts: Mapping[str, Any], runs: Sequence[DatasetRun]
+    ) -> Path:
+        """Write the artifact pair of what is known so far; a later call replaces it."""
+        statistics = facts.get("datasets", {})
+        record = {
+            "status": status,
+            "program": self.starter.source.decode(errors="replace"),
+            **asdict(network),
+            **facts,
+            "datasets": {
+                run.dataset.name: run.to_json() | statistics.get(run.dataset.name, {}) for run in runs
+            },
+            "task": self.task.model_dump(mode="json"),
+            "isolation": self.starter.level,
+            "cost": self.cost,
+            "seconds": time.monotonic() - self.started,
+        }
+        predictions = {run.dataset.name: run.predictions for run in runs}
+        try:
+            return write_artifact(self.artifacts, self.uuid, record, predictions)
+        except OSError as error:  # not the program's failure
+            raise UserError(
+                f"{self.artifacts}: expected a folder that can be written, found: {error.strerror}. "
+                "Free some space there, or make it writable, and go on."
+            ) from None
+
+
+def _uuid_of(program: Path) -> str:
+    """The artifact's name: the program's, where a run has named it by a UUID."""
+    try:
+        return str(UUID(program.stem))
+    except ValueError:
+        return str(uuid4())

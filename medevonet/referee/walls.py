@@ -1,0 +1,19 @@
+"""What a candidate may touch: the images, its training labels, and the folder it runs in."""
+
+from pathlib import Path
+
+from medevonet.data.dataset import Dataset
+from medevonet.task import TaskConfig
+from openevolve.evaluating.isolation import Walls
+
+
+def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:
+    """Walls of a candidate process. No label of the validation and test splits lies within them."""
+    readable = [program, *dataset.images.values(), dataset.labels["train"]]
+    rows = (task.epochs + 2) * (dataset.count("val") + dataset.count("test"))
+    answers = 4 * dataset.outputs * rows  # bytes of probabilities that it sends, at most
+    return Walls(
+        readable=tuple(path.resolve() for path in readable),
+        gpu=task.device != "cpu",
+        written_mb=Walls.written_mb + (answers >> 20),
+    )

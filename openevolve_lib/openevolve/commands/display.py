@@ -1,0 +1,222 @@
+"""What a person sees of a running search: a live panel on a terminal, plain lines elsewhere."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from openevolve.engine.controller import Controller
+from openevolve.records.program import Outcome, Program, standard_error_of
+from openevolve.settings.models import LadderConfig
+from openevolve.state.journal import Event
+
+
+class Display(Protocol):
+    """An observer that shows a run while it lasts."""
+
+    def recorded(self, event: Event) -> None: ...
+
+    def committed(self, program: Program, outcome: Outcome) -> None: ...
+
+    def watch(self, controller: Controller) -> None:
+        """Show this controller's run from now on; what earlier sessions did is not shown again."""
+
+    def close(self) -> None: ...
+
+
+class Status:
+    """The figures of a run as short texts."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.config = controller.config
+        self.has_rungs = isinstance(self.config.fidelity, LadderConfig)
+        self._done_before = len(controller.history.outcomes)
+        self._elapsed_before = controller.history.elapsed
+
+    def progress(self) -> str:
+        done = max(0, len(self.controller.history.outcomes) - 1)
+        return f"{done}/{self.config.max_iterations}"
+
+    def running(self) -> str:
+        evaluating = len(self.controller.evaluating)
+        return f"{evaluating} evaluating, {len(self.controller.running) - evaluating} proposing or waiting"
+
+    def score(self, metrics: dict[str, float]) -> str:
+        """Fitness and, where one is set, the tie-break metric."""
+        name = self.config.database.fitness_metric
+        error = metrics.get(standard_error_of(name))
+        text = f"{name} {self.controller.database.fitness(metrics):.4f}"
+        text += "" if error is None else f" ± {error:.4f}"
+        tie_break = self.config.database.tie_break_metric
+        return f"{text}, {metrics[tie_break]:,.0f} {tie_break}" if tie_break else text
+
+    def best(self) -> str:
+        best = self.controller.database.best()
+        if not best:
+            return "none yet"
+        return f"{self.score(dict(best[0].metrics))} (iteration {best[0].program.iteration})"
+
+    def archive(self) -> str:
+        stats = self.controller.database.stats()
+        return f"{stats.elites} of {stats.cells} cells ({stats.coverage:.1%}), QD score {stats.qd_score:.2f}"
+
+    def result(self, outcome: Outcome) -> str:
+        """What became of a program, in a few words."""
+        if outcome.failure:
+            return f"failed: {outcome.failure}: {one_line(outcome.message)}"
+        if outcome.rejected:
+            score = outcome.metrics[self.config.database.fitness_metric]
+            return f"rejected on rung {outcome.rung}: {self.config.database.fitness_metric} {score:.4f}"
+        return self.score(dict(outcome.metrics))
+
+    def fidelity(self) -> str:
+        """How far programs were evaluated."""
+        history = self.controller.history
+        return f"{history.full} in full ({history.audits} to audit), {history.rejected} rejected"
+
+    def failures(self) -> str:
+        counts = self.controller.history.failures
+        return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
+
+    def spent(self) -> str:
+        usage = self.controller.history.usage
+        if not usage.tokens:
+            return "no tokens"
+        price = "price unknown" if usage.cost is None else f"${usage.cost:.2f}"
+        return f"{usage.tokens:,} tokens, {price}"
+
+    def time_left(self) -> str:
+        """From the pace of this session; at most what ``budget.hours`` leaves."""
+        done = len(self.controller.history.outcomes) - self._done_before
+        remaining = self.config.max_iterations + 1 - len(self.controller.history.outcomes)
+        if remaining <= 0:
+            return "0 s"
+        if done < 2:
+            return "unknown yet"
+        elapsed = self.controller.elapsed()
+        seconds = (elapsed - self._elapsed_before) / done * remaining
+        if self.config.budget.hours is not None:
+            seconds = min(seconds, self.config.budget.hours * 3600 - elapsed)
+        return duration(max(0.0, seconds))
+
+
+def duration(seconds: float) -> str:
+    """``1 h 02 min``, ``3 min 20 s`` or ``12 s``."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+class PlainDisplay:
+    """A line for each finished iteration."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+        self._shown_before: set[int] = set()
+
+    def watch(self, controller: Controller) -> None:
+        self._status = Status(controller)
+        self._shown_before = set(controller.history.outcomes)
+
+    def recorded(self, event: Event) -> None:
+        """Only what is committed gets a line."""
+
+    def committed(self, program: Program, outcome: Outcome) -> None:
+        status = self._status
+        if status is None or program.iteration in self._shown_before:
+            return
+        columns = [
+            f"[{program.iteration}/{status.config.max_iterations}] {status.result(outcome)}",
+            one_line(program.changes),
+            f"best {status.best()}",
+            status.archive(),
+            *([f"evaluated: {status.fidelity()}"] if status.has_rungs else []),
+            f"failures: {status.failures()}",
+            status.spent(),
+            f"left: {status.time_left()}",
+        ]
+        print(" | ".join(columns), flush=True)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class LiveDisplay:
+    """A panel that is drawn again and again, and the last results below it.
+
+    It is drawn from the run's event loop, never from a thread of its own: what it reads changes there.
+    """
+
+    _RECENT = 8
+    _SECONDS = 0.25
+
+    def __init__(self, console: Console) -> None:
+        self._status: Status | None = None
+        self._recent: list[Text] = []
+        self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
+        self._next: asyncio.TimerHandle | None = None
+
+    def watch(self, controller: Controller) -> None:
+        self._status = Status(controller)
+        self._live.start()
+
+    def recorded(self, event: Event) -> None:
+        """The first event starts the drawing."""
+        if self._next is None:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._live.refresh()
+        self._next = asyncio.get_running_loop().call_later(self._SECONDS, self._draw)
+
+    def committed(self, program: Program, outcome: Outcome) -> None:
+        if self._status is None:
+            return
+        style = "red" if outcome.failure else "dim" if outcome.rejected else ""
+        result = self._status.result(outcome)
+        line = Text(f"{program.iteration:>5}  {result}  {one_line(program.changes)}", style, no_wrap=True)
+        self._recent = [*self._recent[-self._RECENT + 1 :], line]
+
+    def _render(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        if self._status is None:
+            return table
+        names = ["progress", "running", "best", "archive", "failures", "spent", "time_left"]
+        if self._status.has_rungs:
+            names.insert(names.index("failures"), "fidelity")
+        for name in names:
+            table.add_row(Text(name.replace("_", " "), "bold"), getattr(self._status, name)())
+        for line in self._recent:
+            table.add_row("", line)
+        return table
+
+    def close(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        if self._status is not None:
+            self._live.stop()
+
+
+def one_line(text: str, limit: int = 100) -> str:
+    """Text of a model or a program, fit for a terminal: one line, no control characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+@contextmanager
+def display_for_terminal() -> Iterator[Display]:
+    """The live panel where standard output is a terminal, else plain lines."""
+    console = Console()
+    display: Display = LiveDisplay(console) if sys.stdout.isatty() else PlainDisplay()
+    try:
+        yield display
+    finally:
+        display.close()

@@ -1,0 +1,173 @@
+"""``openevolve-run``: evolve any program that an evaluator can score."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from openevolve.commands.display import display_for_terminal
+from openevolve.commands.lasting_streams import lasting_output
+from openevolve.engine.run import Result, Run, execute, read_program
+from openevolve.engine.signals import ended_by_signals
+from openevolve.errors import RunInterrupted, UserError
+from openevolve.evaluating.isolation import Level, establish
+from openevolve.proposing import Proposer
+from openevolve.reflection.reviewer import LLMReviewer, NoReviewer, Reviewer
+from openevolve.settings.files import load_config
+from openevolve.settings.models import Config
+from openevolve.state.journal import read_journal
+
+log = logging.getLogger("openevolve")
+
+ALLOW_UNSAFE = "run programs without walls where this machine gives none"
+
+EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
+_RESUME = "resume: run the same command again"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point; exits with 0 only if every iteration asked for was done."""
+    options = _parser().parse_args(arguments)
+    sys.exit(guard(lambda: _run(options)))
+
+
+def guard(command: Callable[[], int]) -> int:
+    """Run a command; a user's mistake is printed without a traceback."""
+    with lasting_output():
+        try:
+            with ended_by_signals():
+                return command()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return EXIT_STOPPED_EARLY if isinstance(error, RunInterrupted) else EXIT_USER_ERROR
+        except KeyboardInterrupt:
+            return EXIT_INTERRUPTED
+
+
+def exit_code(result: Result) -> int:
+    """Fewer iterations than asked for are never a success."""
+    if result.completed:
+        return EXIT_COMPLETED
+    return EXIT_INTERRUPTED if result.reason == "interrupted" else EXIT_STOPPED_EARLY
+
+
+def build_proposer(config: Config) -> Proposer:
+    """The proposer that the config names. Raises UserError where a model or a key is missing."""
+    if config.proposer == "offline":
+        from medevonet.mutation import OfflineProposer
+
+        return OfflineProposer(config)
+    from openevolve.llm import build_language_model
+    from openevolve.llm.settings import check_budget
+    from openevolve.proposing.llm import LLMProposer
+
+    check_budget(config)
+    return LLMProposer(build_language_model(config.llm, os.environ), config)
+
+
+def build_reviewer(config: Config) -> Reviewer:
+    """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
+    if not config.llm.evaluator_models:
+        return NoReviewer()
+    from openevolve.llm import build_language_model
+
+    return LLMReviewer(build_language_model(config.llm.reviewers(), os.environ), config)
+
+
+def with_isolation(config: Config, level: Level) -> Config:
+    """The config with the level that is in force."""
+    evaluator = config.evaluator.model_copy(update={"isolation": level})
+    return config.model_copy(update={"evaluator": evaluator})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="openevolve-run", description=__doc__)
+    parser.add_argument("initial_program", type=Path)
+    parser.add_argument("evaluation_file", type=Path, help="defines evaluate(program_path)")
+    parser.add_argument("-c", "--config", type=Path, help="YAML settings")
+    parser.add_argument("-o", "--output", type=Path, help="the run's folder; a run in it is continued")
+    parser.add_argument("-i", "--iterations", type=int, help="max_iterations")
+    parser.add_argument("--checkpoint", type=Path, help="continue the run that wrote this checkpoint")
+    parser.add_argument("--offline", action="store_true", help="mutate without a language model")
+    parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    overrides = list(options.overrides)
+    if options.iterations is not None:
+        overrides.append(f"max_iterations={options.iterations}")
+    if options.offline:
+        overrides.append("proposer=offline")
+    config = load_config(options.config, overrides)
+    isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe, processes=True)
+    config = with_isolation(config, isolation.level)
+    folder = _output_folder(options)
+    _check_that_it_began_with(read_program(options.initial_program), folder, options)
+    run = Run(
+        config=config,
+        initial_program=options.initial_program,
+        evaluator=options.evaluation_file,
+        folder=folder,
+        proposer=build_proposer(config),
+        reviewer=build_reviewer(config),
+        begun=lambda: _announce(f"isolation: {isolation.line}"),
+    )
+    try:
+        with display_for_terminal() as display:
+            result = execute(run, display)
+    except RunInterrupted as error:
+        raise RunInterrupted(f"{error}\n{_RESUME}") from None
+    _report(run, result)
+    return exit_code(result)
+
+
+def _announce(line: str) -> None:
+    log.info(line)
+    print(line, flush=True)
+
+
+def _output_folder(options: argparse.Namespace) -> Path:
+    initial: Path = options.initial_program
+    output: Path | None = options.output
+    checkpoint: Path | None = options.checkpoint
+    if checkpoint is None:
+        return output or initial.parent / "openevolve_output"
+    folder = checkpoint.resolve().parent.parent
+    if not checkpoint.is_dir() or not (folder / "journal.jsonl").is_file():
+        raise UserError(f"--checkpoint: expected a checkpoint in a run's folder, found none at {checkpoint}")
+    if output is not None and output.resolve() != folder:
+        raise UserError(
+            f"--output: expected the folder of the checkpoint's run, {folder}, found {output}; "
+            "copy that folder to continue elsewhere"
+        )
+    return folder
+
+
+def _check_that_it_began_with(code: str, folder: Path, options: argparse.Namespace) -> None:
+    """A run is continued with its own copy of the initial program. Raises UserError for another one."""
+    journal = folder / "journal.jsonl"
+    if options.checkpoint is not None or not journal.is_file():
+        return
+    first = next(read_journal(journal), None)
+    if first is not None and first.get("initial_code") != code:
+        raise UserError(
+            f"{folder}: expected a run of {options.initial_program}, found one that began with another "
+            "program; name another folder with --output, or delete this one to begin anew"
+        )
+
+
+def _report(run: Run, result: Result) -> None:
+    print("---")
+    print(f"status: {result.reason}")
+    print(f"iterations: {max(0, len(result.history.outcomes) - 1)}")
+    for best in result.database.best()[:1]:  # none where the run ended before the initial program had a score
+        print(f"best_{run.config.database.fitness_metric}: {result.database.fitness(best.metrics):.6g}")
+        print(f"best_program: {run.folder / 'best' / f'best_program{run.config.file_suffix}'}")
+    if result.ladder is not None:
+        print(*result.ladder.lines(), sep="\n")
+    if not result.completed:
+        print(_RESUME)

@@ -1,0 +1,115 @@
+"""What an evaluation says over its channel, and what it is answered.
+
+For each rung a line of JSON, answered by ``promote`` or ``stop``; at the end one JSON object without
+a line end. Bytes from a process that has run a program are checked, not trusted.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from openevolve.records.program import FailureKind, Rung
+
+MESSAGE_BYTES = 1 << 24  # of all messages of an evaluation together
+
+Decide = Callable[[Rung], bool]  # whether the evaluation goes on; raises EvaluationFailed for a useless rung
+
+
+class Report(BaseModel):
+    """The last message of an evaluation."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    metrics: dict[str, float] = {}
+    artifacts: dict[str, str] = {}
+    failure: FailureKind | None = None
+    message: str = ""
+    output_tail: str = ""
+    interrupted: str = ""  # not the program's fault: why nothing can be evaluated here and now
+
+
+class Unusable(Exception):
+    """An evaluation sends what no evaluation does: expected, found."""
+
+
+class _RungMessage(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    rung: int
+    metrics: dict[str, float]
+    artifacts: dict[str, str]
+
+
+class Conversation:
+    """The engine's side of one evaluation's channel."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        channel.setblocking(False)
+        self._channel = channel
+        self._buffer = bytearray()
+        self._received = 0
+
+    async def climb(self, decide: Decide) -> int:
+        """Answer rungs; the number of the one that is stopped at, or 0 where none is.
+
+        Raises:
+            EvaluationFailed: by ``decide``.
+            Unusable: a line that is not the next rung, or more than ``MESSAGE_BYTES`` in all.
+        """
+        number = 0
+        while (line := await self._next_line()) is not None:
+            number += 1
+            rung = _parsed(line, number)
+            promoted = decide(rung)
+            await self._answer(b"promote\n" if promoted else b"stop\n")
+            if not promoted:
+                return number
+        return 0
+
+    async def last(self) -> bytes:
+        """All that comes until the evaluation closes its end. Raises Unusable."""
+        while await self._receive():
+            pass
+        return bytes(self._buffer)
+
+    async def _next_line(self) -> bytes | None:
+        """A line, taken out of the buffer; None where the end comes first."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if not await self._receive():
+                return None
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        return line
+
+    async def _receive(self) -> bool:
+        """Wait for more bytes; False at the end. Raises Unusable."""
+        try:
+            part = await asyncio.get_running_loop().sock_recv(self._channel, 1 << 16)
+        except ConnectionResetError:
+            return False  # it ended without having read an answer
+        self._buffer += part
+        self._received += len(part)
+        if self._received > MESSAGE_BYTES:
+            raise Unusable(f"expected a result of at most {MESSAGE_BYTES} bytes, found more")
+        return bool(part)
+
+    async def _answer(self, line: bytes) -> None:
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._channel, line)
+        except OSError:
+            pass  # it has ended, and its exit says how
+
+
+def _parsed(line: bytes, number: int) -> Rung:
+    """The rung that is next. Raises Unusable for whatever else a program wrote."""
+    try:
+        message = _RungMessage.model_validate_json(line)
+    except ValidationError:
+        raise Unusable(f"expected a result for rung {number}, found {line[:80]!r}") from None
+    if message.rung != number:
+        raise Unusable(f"expected a result for rung {number}, found one for rung {message.rung}")
+    return Rung(number, message.metrics, message.artifacts)

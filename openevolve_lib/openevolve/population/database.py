@@ -1,0 +1,261 @@
+"""The population in memory: MAP-Elites archives on islands. No files, no clock, no randomness."""
+
+import bisect
+import math
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from openevolve.population.exact_sum import ExactSum
+from openevolve.population.island import Cell, Island, OrderKey
+from openevolve.records.program import Elite, Failure
+from openevolve.settings.models import Config, DatabaseConfig
+
+_FAILURES_PER_PARENT = 5
+
+
+COMBINED_SCORE = "combined_score"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of the archive, cut at fixed inner edges; values outside go to the end bins."""
+
+    name: str
+    edges: tuple[float, ...]
+
+    @property
+    def bins(self) -> int:
+        return len(self.edges) + 1
+
+    def bin(self, value: float) -> int:
+        """The bin of a finite value: bin ``i`` holds ``edges[i-1] <= value < edges[i]``."""
+        if not math.isfinite(value):
+            raise ValueError(f"axis {self.name}: expected a finite value, found {value}")
+        return bisect.bisect_right(self.edges, value)
+
+
+def declared_axes(config: Config) -> tuple[Axis, ...]:
+    """The archive's axes: ``features``, or ``database.feature_dimensions`` with documented ranges.
+
+    Without declared bins ``complexity`` (characters of code) runs from 0 to ``max_code_length``, and
+    ``diversity`` (see ``dissimilarity``) and every metric of the evaluator from 0 to 1.
+    """
+    if config.features:
+        return tuple(Axis(name, bins.inner_edges()) for name, bins in config.features.items())
+    axes = []
+    for name in config.database.feature_dimensions:
+        bins = config.database.feature_bins
+        count = bins if isinstance(bins, int) else bins.get(name, 10)
+        high = float(config.max_code_length) if name == "complexity" else 1.0
+        axes.append(Axis(name, tuple(high * i / count for i in range(1, count))))
+    return tuple(axes)
+
+
+def line_set(code: str) -> frozenset[str]:
+    """The distinct stripped lines of a program."""
+    return frozenset(line.strip() for line in code.splitlines() if line.strip())
+
+
+def dissimilarity(first: frozenset[str], second: frozenset[str]) -> float:
+    """Jaccard distance of two line sets: 0 for the same lines, 1 for none in common."""
+    union = len(first | second)
+    return 1 - len(first & second) / union if union else 0.0
+
+
+@dataclass(frozen=True)
+class ArchiveStats:
+    """How well the archive is filled. ``qd_score`` sums the fitness of the best of each cell."""
+
+    cells: int
+    elites: int
+    coverage: float
+    qd_score: float
+    best: float | None
+    mean: float | None
+
+
+class Database:
+    """Programs with a score, placed on islands; failures are kept by their parent."""
+
+    def __init__(self, config: DatabaseConfig, axes: Sequence[Axis]) -> None:
+        self.config = config
+        self.axes = tuple(axes)
+        self.islands = [Island() for _ in range(config.num_islands)]
+        self.archive_cells: dict[Cell, OrderKey] = {}  # over all islands
+        self._qd_score = ExactSum()
+        self._ranked: list[OrderKey] = []
+        self._idle: list[OrderKey] = []  # of those, the ones that hold no cell on any island
+        self._cells_held: Counter[str] = Counter()  # on all islands, by program
+        self._elites: dict[str, Elite] = {}
+        self._reference: frozenset[str] = frozenset()
+        self._failures: dict[str, deque[Failure]] = {}
+
+    def fitness(self, metrics: Mapping[str, float]) -> float:
+        """The fitness metric; as in OpenEvolve, the mean of those that are no axis where it is
+        ``combined_score`` and an evaluator gives none.
+
+        Raises ValueError where there is nothing to go by.
+        """
+        name = self.config.fitness_metric
+        if name in metrics:
+            return metrics[name]
+        if name != COMBINED_SCORE:
+            raise ValueError(
+                f"expected the metric {name!r} (database.fitness_metric), found {sorted(metrics)}"
+            )
+        axis_names = {axis.name for axis in self.axes}
+        values = [value for key, value in metrics.items() if key not in axis_names]
+        if not values:
+            raise ValueError(f"expected the metric {name!r}, found {sorted(metrics)}")
+        return sum(values) / len(values)
+
+    def order(self, elite: Elite) -> OrderKey:
+        """The one total order, smaller is better: fitness, then the tie-break metric, then age."""
+        tie_break = self.config.tie_break_metric
+        tie = elite.metrics[tie_break] if tie_break else 0.0
+        return (-self.fitness(elite.metrics), tie, elite.program.iteration, elite.id)
+
+    def cell(self, elite: Elite) -> Cell:
+        return tuple(axis.bin(self._position(axis, elite)) for axis in self.axes)
+
+    def _position(self, axis: Axis, elite: Elite) -> float:
+        if axis.name in elite.metrics:
+            return elite.metrics[axis.name]
+        if axis.name == "complexity":
+            return float(len(elite.program.code))
+        if axis.name == "diversity":
+            return dissimilarity(line_set(elite.program.code), self._reference)
+        raise ValueError(f"expected the metric {axis.name!r} (an axis), found {sorted(elite.metrics)}")
+
+    def cell_fitness(self) -> list[dict[Cell, float]]:
+        """By island, the fitness of the best program of each occupied cell."""
+        return [
+            {cell: self.fitness(island.members[holder].metrics) for cell, holder in island.cells.items()}
+            for island in self.islands
+        ]
+
+    def check(self, elite: Elite) -> None:
+        """Raise ValueError where the metrics lack fitness, tie-break or an axis, or are not finite."""
+        for name, value in elite.metrics.items():
+            if not math.isfinite(value):
+                raise ValueError(f"expected finite metrics, found {name} = {value}")
+        self.cell(elite)
+        if self.config.tie_break_metric and self.config.tie_break_metric not in elite.metrics:
+            raise ValueError(
+                f"expected the metric {self.config.tie_break_metric!r}, found {sorted(elite.metrics)}"
+            )
+        self.fitness(elite.metrics)
+
+    def add(self, elite: Elite) -> bool:
+        """Place a program; True where it is the best of its cell over all islands.
+
+        The first program is the reference of ``diversity`` and settles on every island.
+        """
+        self.check(elite)
+        first = not self._elites
+        if first:
+            self._reference = line_set(elite.program.code)
+        key, cell = self.order(elite), self.cell(elite)
+        self._elites[elite.id] = elite
+        bisect.insort(self._ranked, key)
+        bisect.insort(self._idle, key)
+        for island in self.islands if first else [self.islands[elite.program.island]]:
+            self._settle(island, elite, key, cell)
+        improved = cell not in self.archive_cells or key < self.archive_cells[cell]
+        if improved:
+            if cell in self.archive_cells:
+                self._qd_score.add(self.archive_cells[cell][0])
+            self._qd_score.add(-key[0])
+            self.archive_cells[cell] = key
+        self._limit_population()
+        return improved
+
+    def _settle(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
+        island.add(elite, key)
+        holder = island.cells.get(cell)
+        if holder is None:
+            self._take_cell(island, key, cell)
+        elif key < (held_by := self.order(island.members[holder])):
+            self._take_cell(island, key, cell)
+            self._lose_cell(held_by)
+
+    def _take_cell(self, island: Island, key: OrderKey, cell: Cell) -> None:
+        island.hand_over(cell, key[-1])
+        if not self._cells_held[key[-1]]:
+            del self._idle[bisect.bisect_left(self._idle, key)]
+        self._cells_held[key[-1]] += 1
+
+    def _lose_cell(self, key: OrderKey) -> None:
+        self._cells_held[key[-1]] -= 1
+        if not self._cells_held[key[-1]]:
+            bisect.insort(self._idle, key)
+
+    def _limit_population(self) -> None:
+        """Forget the worst programs that hold no cell and are not among the archive's best."""
+        while len(self._ranked) > self.config.population_size and self._idle:
+            key = self._idle[-1]
+            position = bisect.bisect_left(self._ranked, key)
+            if position < self.config.archive_size:
+                break
+            self._idle.pop()
+            del self._ranked[position]
+            del self._elites[key[-1]]
+            del self._cells_held[key[-1]]
+            for island in self.islands:
+                if key[-1] in island.members:
+                    island.forget(key)
+
+    def migrate(self) -> list[tuple[str, int, int]]:
+        """Settle copies of each island's best on both neighbours of the ring.
+
+        Returns (program, from, to) for each that moved; one that is there already does not.
+        """
+        count = len(self.islands)
+        leaving = [
+            island.best(max(1, round(self.config.migration_rate * len(island.members))))
+            for island in self.islands
+        ]
+        moves = []
+        for source, migrants in enumerate(leaving):
+            for target in sorted({(source - 1) % count, (source + 1) % count} - {source}):
+                for elite in migrants:
+                    if elite.id not in self.islands[target].members:
+                        self._settle(self.islands[target], elite, self.order(elite), self.cell(elite))
+                        moves.append((elite.id, source, target))
+        return moves
+
+    def add_failure(self, failure: Failure) -> None:
+        """Keep a failure with each of its parents, the latest few."""
+        for parent in failure.program.parent_ids:
+            self._failures.setdefault(parent, deque(maxlen=_FAILURES_PER_PARENT)).append(failure)
+
+    def failures_of(self, parent_id: str) -> list[Failure]:
+        """Failed children, latest first."""
+        return list(reversed(self._failures.get(parent_id, ())))
+
+    def best(self, count: int = 1) -> list[Elite]:
+        """The best programs over all islands, best first."""
+        return [self._elites[key[-1]] for key in self._ranked[:count]]
+
+    def archive(self) -> list[Elite]:
+        """The best of each island's cells and the ``archive_size`` best programs of all, best first."""
+        kept = {elite.id: elite for elite in self.best(self.config.archive_size)}
+        for island in self.islands:
+            kept |= {elite.id: elite for elite in island.elites()}
+        return sorted(kept.values(), key=self.order)
+
+    def __len__(self) -> int:
+        return len(self._ranked)
+
+    def stats(self) -> ArchiveStats:
+        elites, qd_score = len(self.archive_cells), self._qd_score.rounded()
+        cells = math.prod(axis.bins for axis in self.axes)
+        return ArchiveStats(
+            cells=cells,
+            elites=elites,
+            coverage=elites / cells,
+            qd_score=qd_score,
+            best=-self._ranked[0][0] if self._ranked else None,
+            mean=qd_score / elites if elites else None,
+        )

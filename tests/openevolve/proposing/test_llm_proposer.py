@@ -1,0 +1,158 @@
+"""The proposer that asks a language model: one retry, everything recorded, failures that cost no run."""
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from openevolve.errors import UserError
+from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ProviderRejected
+from openevolve.proposing import Proposer
+from openevolve.proposing.llm import LLMProposer
+from openevolve.proposing.prompts import build_prompt
+from openevolve.records.program import Context, Elite, Program, Proposal, Usage
+from openevolve.settings.models import Config, DatabaseConfig
+from tests.support.replies import PARENT, block, fence, program
+
+PARENT_ELITE = Elite(Program("p", PARENT, iteration=0, island=0), {"combined_score": 0.5})
+GOOD = f"Squares the size of shapes.\n\n{fence(program('Disc'))}"
+COST = Usage(prompt_tokens=100, completion_tokens=10, cost=0.25)
+
+
+class Script:
+    """A language model that gives the scripted answers in turn and remembers what it was asked."""
+
+    def __init__(self, *answers: str | Exception, status: str = "ok") -> None:
+        self.status = status
+        self.answers = list(answers)
+        self.asked: list[list[Message]] = []
+        self.draws: list[float] = []
+
+    async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
+        self.asked.append(list(messages))
+        self.draws.append(rng.random())
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Completion(answer, "scripted", (Attempt("scripted", 0.1, self.status, COST),))
+
+    async def close(self) -> None: ...
+
+
+def context(seed: int = 0) -> Context:
+    return Context(iteration=1, island=0, parent=PARENT_ELITE, rng=random.Random(seed))
+
+
+def propose(model: Script, config: Config | None = None) -> Proposal:
+    proposer: Proposer = LLMProposer(model, config or Config())
+    return asyncio.run(proposer.propose(context()))
+
+
+def test_a_whole_program() -> None:
+    model = Script(GOOD)
+    proposal = propose(model)
+    assert proposal.code == program("Disc")
+    assert proposal.proposer == "llm/full rewrite"
+    assert proposal.changes == "Squares the size of shapes."
+    assert proposal.problem == ""
+    assert proposal.model == "scripted"
+    assert proposal.replies == (GOOD,)
+    assert list(proposal.messages) == model.asked[0] == build_prompt(context(), Config())
+    assert proposal.usage == COST
+
+
+def test_an_edit() -> None:
+    proposal = propose(Script(block("    return Shape(size)", "    return Shape(2 * size)")))
+    assert proposal.code == PARENT.replace("Shape(size)", "Shape(2 * size)")
+    assert proposal.proposer == "llm/diff"
+
+
+def test_a_reply_without_a_program_is_sent_back_once() -> None:
+    wrong = block("return Square(size)", "return 1")
+    model = Script(wrong, GOOD)
+    proposal = propose(model)
+    assert proposal.code == program("Disc")
+    assert proposal.problem == ""
+    assert proposal.replies == (wrong, GOOD)
+    assert proposal.usage == COST + COST
+    assert [call["status"] for call in proposal.calls] == ["ok", "ok"]
+    *_, reply, request = model.asked[1]
+    assert reply == {"role": "assistant", "content": wrong.strip()}
+    assert "block 1 of 1: the SEARCH text was not found" in request["content"]
+    assert list(proposal.messages) == model.asked[1]
+
+
+def test_two_replies_without_a_program_end_the_proposal() -> None:
+    model = Script("I'm sorry, but I can't.", fence(PARENT), GOOD)
+    proposal = propose(model)
+    assert proposal.code is None
+    assert "found the parent again" in proposal.problem
+    assert len(proposal.replies) == len(model.asked) == 2
+    assert proposal.usage == COST + COST
+
+
+def test_a_failed_completion_is_recorded_with_its_cost() -> None:
+    attempts = (Attempt("a", 1.0, "timeout"), Attempt("b", 2.0, "empty", COST))
+    proposal = propose(Script(CompletionFailed("no reply within 3 s", attempts)))
+    assert proposal.code is None
+    assert proposal.problem == "no reply within 3 s"
+    assert proposal.usage == COST
+    assert list(proposal.calls) == [asdict(attempt) for attempt in attempts]
+    assert json.loads(json.dumps(proposal.calls))[1]["usage"]["completion_tokens"] == 10
+
+
+def test_a_completion_that_fails_at_the_retry_keeps_both_problems() -> None:
+    attempts = (Attempt("scripted", 1.0, "timeout", COST),)
+    proposal = propose(Script("Done", CompletionFailed("no reply within 3 s", attempts)))
+    assert proposal.code is None
+    assert "without code: 'Done'; asked again: no reply within 3 s" in proposal.problem
+    assert proposal.replies == ("Done",)
+    assert [call["status"] for call in proposal.calls] == ["ok", "timeout"]
+    assert proposal.usage == COST + COST
+
+
+def test_a_reply_that_was_cut_off_is_never_used() -> None:
+    model = Script(GOOD, GOOD, status="truncated")
+    proposal = propose(model)
+    assert proposal.code is None
+    assert "cut off at 8192 tokens" in proposal.problem
+    assert "cut off at 8192 tokens" in model.asked[1][-1]["content"]
+
+
+def test_a_rejection_by_the_provider_stops_the_run() -> None:
+    with pytest.raises(ProviderRejected, match="wrong key"):
+        propose(Script(ProviderRejected("wrong key")))
+
+
+def test_limits_come_from_the_config() -> None:
+    proposal = propose(Script(GOOD, GOOD), Config(max_code_length=100))
+    assert "at most 100 characters" in proposal.problem
+
+
+def test_settings_are_checked_before_the_first_call() -> None:
+    with pytest.raises(UserError, match="test_auc"):
+        LLMProposer(Script(), Config(database=DatabaseConfig(fitness_metric="test_auc")))
+
+
+def test_equal_contexts_give_equal_proposals() -> None:
+    models = [Script("Done", GOOD) for _ in range(2)]
+    random.seed(1)
+    first = propose(models[0])
+    random.seed(2)
+    assert propose(models[1]) == first
+    assert models[0].draws == models[1].draws
+
+
+def test_recorded_replies_of_a_search(replies_dir: Path) -> None:
+    parent = Elite(Program("p", program("Net").replace("build", "create_model"), 0, 0), {})
+    replies = [path.read_text(encoding="utf-8") for path in sorted((replies_dir / "good").glob("*.md"))]
+    proposer = LLMProposer(Script(*replies), Config())
+    for iteration in range(len(replies)):
+        shown = Context(iteration, island=0, parent=parent, rng=random.Random(iteration))
+        proposal = asyncio.run(proposer.propose(shown))
+        assert proposal.code is not None
+        assert len(proposal.replies) == 1
