@@ -9,7 +9,7 @@ from benchmarks.ladder.agreement import TOP_SHARE
 from benchmarks.ladder.records import Record
 from openevolve.measuring.ladder import is_remote
 from openevolve.measuring.promotion import Climb, PromotionRule, Verdict
-from openevolve.population.database import Axis, declared_axes
+from openevolve.population.axes import Axis, declared_axes
 from openevolve.population.island import Cell
 from openevolve.settings.models import Config, LadderConfig
 

@@ -20,7 +20,8 @@ from openevolve.engine.run import Run, execute
 from openevolve.evaluating.channel import Decide
 from openevolve.inspect.exports import Storage
 from openevolve.llm.base import Attempt, Completion, Message
-from openevolve.population.database import Database, declared_axes
+from openevolve.population.axes import declared_axes
+from openevolve.population.database import Database
 from openevolve.proposing.llm import LLMProposer
 from openevolve.records.program import Context, Outcome, Program, Proposal
 from openevolve.search.parents import ExploreExploit

@@ -17,7 +17,8 @@ from openevolve.evaluating.isolation import Walls
 from openevolve.evaluating.local import LocalExecutor
 from openevolve.inspect.exports import Storage
 from openevolve.measuring.ladder import LadderReport, ladder_report
-from openevolve.population.database import Database, declared_axes
+from openevolve.population.axes import declared_axes
+from openevolve.population.database import Database
 from openevolve.proposing import Proposer
 from openevolve.proposing.edits import check_evolve_blocks
 from openevolve.reflection.reviewer import NoReviewer, Reviewer

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openevolve.population.database import Axis, Database, declared_axes, dissimilarity, line_set
+from openevolve.population.axes import Axis, declared_axes, dissimilarity, line_set
+from openevolve.population.database import Database
 from openevolve.records.program import Elite, Failure, FailureKind, Outcome, Program
 from openevolve.settings.files import load_config
 from openevolve.settings.models import DatabaseConfig

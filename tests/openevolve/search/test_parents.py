@@ -5,7 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openevolve.population.database import Database, declared_axes
+from openevolve.population.axes import declared_axes
+from openevolve.population.database import Database
 from openevolve.records.program import Elite, Program
 from openevolve.search.parents import ExploreExploit, random_source
 from openevolve.settings.files import load_config

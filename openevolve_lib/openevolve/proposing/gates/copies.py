@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from openevolve.population.database import dissimilarity, line_set
+from openevolve.population.axes import dissimilarity, line_set
 from openevolve.records.program import Context, Proposal
 
 
