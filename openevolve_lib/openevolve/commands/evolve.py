@@ -1,11 +1,13 @@
 """``openevolve-run``: evolve any program that an evaluator can score."""
 
 import argparse
+import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.lasting_streams import lasting_output
@@ -16,7 +18,7 @@ from openevolve.evaluating.isolation import Level, establish
 from openevolve.proposing import Proposer
 from openevolve.reflection.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.settings.files import load_config
-from openevolve.settings.models import Config
+from openevolve.settings.models import Config, LogLevel
 from openevolve.state.journal import read_journal
 
 log = logging.getLogger("openevolve")
@@ -90,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, help="the run's folder; a run in it is continued")
     parser.add_argument("-i", "--iterations", type=int, help="max_iterations")
     parser.add_argument("--checkpoint", type=Path, help="continue the run that wrote this checkpoint")
+    parser.add_argument("--api-base", metavar="URL", help="address of the server of every language model")
+    parser.add_argument("--primary-model", metavar="NAME", help="the model to ask, in place of the config's")
+    parser.add_argument("--secondary-model", metavar="NAME", help="a second model, asked less often")
+    parser.add_argument("-l", "--log-level", choices=get_args(LogLevel), help="log_level")
     parser.add_argument("--offline", action="store_true", help="mutate without a language model")
     parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
@@ -97,12 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    overrides = list(options.overrides)
-    if options.iterations is not None:
-        overrides.append(f"max_iterations={options.iterations}")
-    if options.offline:
-        overrides.append("proposer=offline")
-    config = load_config(options.config, overrides)
+    overrides = [*options.overrides, *_overrides(options)]
+    config = _with_server(load_config(options.config, overrides), options.api_base)
     isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe, processes=True)
     config = with_isolation(config, isolation.level)
     folder = _output_folder(options)
@@ -123,6 +125,30 @@ def _run(options: argparse.Namespace) -> int:
         raise RunInterrupted(f"{error}\n{_RESUME}") from None
     _report(run, result)
     return exit_code(result)
+
+
+def _overrides(options: argparse.Namespace) -> list[str]:
+    """Settings that have options of their own; models named here take the place of the config's."""
+    found = []
+    if options.iterations is not None:
+        found.append(f"max_iterations={options.iterations}")
+    if options.offline:
+        found.append("proposer=offline")
+    if options.log_level:
+        found.append(f"log_level={options.log_level}")
+    if options.primary_model or options.secondary_model:
+        found.append("llm.models=[]")
+    for key in ("primary_model", "secondary_model"):
+        if getattr(options, key):
+            found.append(f"llm.{key}={json.dumps(getattr(options, key))}")
+    return found
+
+
+def _with_server(config: Config, address: str | None) -> Config:
+    """The config with ``--api-base``, or OPENAI_API_BASE where neither it nor the config names an address."""
+    if address is None and "api_base" not in config.llm.model_fields_set:
+        address = os.environ.get("OPENAI_API_BASE")
+    return config.model_copy(update={"llm": config.llm.served_at(address)}) if address else config
 
 
 def _announce(line: str) -> None:

@@ -19,6 +19,7 @@ from pydantic import (
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class Section(BaseModel):
@@ -85,6 +86,15 @@ class LLMConfig(ModelSettings):
     def reviewers(self) -> "LLMConfig":
         """These settings with ``evaluator_models`` as the models to draw from."""
         update = {"models": self.evaluator_models, "primary_model": None, "secondary_model": None}
+        return self.model_copy(update=update)
+
+    def served_at(self, api_base: str) -> "LLMConfig":
+        """These settings with every model at one address."""
+        models, judges = (
+            [model.model_copy(update={"api_base": None}) for model in group]
+            for group in (self.models, self.evaluator_models)
+        )
+        update = {"api_base": api_base, "models": models, "evaluator_models": judges}
         return self.model_copy(update=update)
 
     def _filled_in(self, model: ModelConfig) -> ModelConfig:
@@ -208,7 +218,7 @@ class Config(Section):
 
     max_iterations: Annotated[int, Field(ge=0)] = 100
     checkpoint_interval: Annotated[int, Field(ge=1)] = 10
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: LogLevel = "INFO"
     random_seed: Annotated[int, Field(ge=0)] = 42
     deterministic: bool = False  # commit results in iteration order: equal seeds, equal run
     proposer: Literal["llm", "offline"] = "llm"

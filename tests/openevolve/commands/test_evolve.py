@@ -12,6 +12,7 @@ import pytest
 
 from openevolve.commands.evolve import main
 from openevolve.state.journal import Event, read_journal
+from tests.support.llm_server import Reply, ReplyServer
 
 COMMAND = Path(sys.executable).with_name("openevolve-run")
 
@@ -286,3 +287,24 @@ def test_a_folder_holds_the_run_of_one_program(trio: list[str], capsys: pytest.C
     latest = "openevolve_output/checkpoints/checkpoint_1"
     Path(latest).mkdir(parents=True, exist_ok=True)
     assert exit_code([*trio, "--offline", "-i", "2", "--checkpoint", latest]) == 0
+
+
+def test_models_and_their_server_can_be_named_on_the_command_line(
+    trio: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    Path("config.yaml").write_text(
+        CONFIG + "llm: {models: [{name: other, api_base: 'http://127.0.0.1:9/v1'}], patience: 0}\n"
+    )
+    reply = Reply("Higher.\n\n```python\nX = 20.0\n```\n")
+    with ReplyServer([reply]) as server:
+        options = ["--api-base", server.api_base, "--primary-model", "large", "--log-level", "DEBUG"]
+        assert exit_code([*trio, "-i", "1", *options]) == 0
+        assert {request.json["model"] for request in server.requests} == {"large"}
+        assert exit_code([*trio, "-i", "1", "-o", "second", "--api-base", server.api_base]) == 0
+        assert server.requests[-1].json["model"] == "other"
+        Path("config.yaml").write_text(CONFIG)
+        monkeypatch.setenv("OPENAI_API_BASE", server.api_base)
+        assert exit_code([*trio, "-i", "1", "-o", "third", "--secondary-model", "small"]) == 0
+        assert server.requests[-1].json["model"] == "small"
+    assert events()[0]["settings"]["log_level"] == "DEBUG"
