@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from benchmarks.replies import LONGEST, program_of, seed_program
-from medevonet.mutation import OfflineProposer
+from medevonet.mutation import LayerMutation
 from openevolve.proposing.edits import normalized
 from openevolve.proposing.edits.errors import EditError
 from openevolve.records.program import Context, Elite, Program
@@ -26,7 +26,7 @@ def pool(replies: Path | None, count: int) -> dict[str, str]:
         except EditError:
             continue
     known = {normalized(code) for code in programs.values()}
-    proposer = OfflineProposer(Config(max_code_length=LONGEST))
+    proposer = LayerMutation(Config(max_code_length=LONGEST))
     iteration = 0
     while len(programs) < count:
         iteration += 1

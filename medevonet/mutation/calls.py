@@ -2,6 +2,8 @@
 
 import libcst as cst
 
+from openevolve.proposing.offline import Source
+
 from . import layers
 from .model import Layer, Shape, shapes
 
@@ -34,11 +36,18 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "GELU": (),
 }
 
+USUAL_NAMES = {"torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional"}
+
 INPUT_WIDTHS = ("in_channels", "in_features", "num_channels", "num_features", "normalized_shape")
 
 
 class NotUnderstoodError(Exception):
     """The code is outside what the model of layers covers; it may be perfectly good code."""
+
+
+def pytorch_names(source: Source) -> frozenset[str]:
+    """Which of ``torch``, ``nn`` and ``F`` the program has imported under these names."""
+    return frozenset(name for name, target in USUAL_NAMES.items() if (name, target) in source.imports)
 
 
 def dotted_name(node: cst.BaseExpression) -> str:

@@ -9,12 +9,13 @@ from random import Random
 
 import libcst as cst
 
-from .calls import NotUnderstoodError, dotted_name, integer
+from openevolve.proposing.offline import Source, Variation
+from openevolve.proposing.offline.source import LEAVES
+
+from .calls import NotUnderstoodError, dotted_name, integer, pytorch_names
 from .forward import FUNCTIONS
 from .layers import ACTIVATIONS
-from .mutation import Variation
 from .operators.common import MAX_WIDTH, MIN_WIDTH, NotApplicableError, choose, scaled
-from .source import LEAVES, Source
 
 POOLINGS = {"nn.MaxPool2d": "nn.AvgPool2d", "F.max_pool2d": "F.avg_pool2d"}
 POOLINGS |= {new: old for old, new in POOLINGS.items()}
@@ -51,8 +52,6 @@ Rewriter = Callable[[Sites, Random], Rewrite]
 
 def vary_expressions(source: Source, rng: Random, count: int) -> Variation | None:
     """Up to ``count`` edits of a program that uses PyTorch, or None where none applies."""
-    if "nn" not in source.imported:
-        return None
     sites = collect(source)
     nodes: dict[cst.CSTNode, cst.CSTNode] = {}
     names, notes = [], []
@@ -174,7 +173,7 @@ REWRITERS: tuple[tuple[str, Rewriter], ...] = (
 
 def collect(source: Source) -> Sites:
     """Everything in a program that the edits may touch."""
-    sites = Sites([], [], Counter())
+    sites, imported = Sites([], [], Counter()), pytorch_names(source)
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Constant) and type(node.value) is int:
             sites.integers[node.value] += 1
@@ -183,7 +182,7 @@ def collect(source: Source) -> Sites:
         def on_visit(self, node: cst.CSTNode) -> bool:
             if isinstance(node, cst.Call):
                 name = dotted_name(node.func)
-                if name.partition(".")[0] in source.imported and source.editable(node):
+                if name.partition(".")[0] in imported and source.editable(node):
                     sites.calls.append((name, node))
             elif isinstance(node, cst.Param) and node.default and source.editable(node.default):
                 sites.defaults.append((node.name.value, node.default))

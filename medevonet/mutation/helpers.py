@@ -1,4 +1,4 @@
-"""Classes that a program gets when a layer needs them. They are text: the engine never imports PyTorch."""
+"""Classes that a program gets when a layer needs them. They are text: the operators never import PyTorch."""
 
 import ast
 from collections.abc import Sequence

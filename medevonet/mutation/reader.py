@@ -8,12 +8,13 @@ from typing import TypeGuard
 
 import libcst as cst
 
-from .calls import NotUnderstoodError, dotted_name, input_width, read_layers
+from openevolve.proposing.offline import Source
+
+from .calls import NotUnderstoodError, dotted_name, input_width, pytorch_names, read_layers
 from .forward import read_forward
 from .helpers import defined_helpers
 from .model import Shape, ShapeError, shapes
 from .network import IMAGE_SIZES, Chain, Network, check
-from .source import Source
 
 IMAGE_CHANNELS = (1, 3)
 """Channels that an image has: grey or colour."""
@@ -43,7 +44,7 @@ class ModuleClass:
 
 def find_networks(source: Source) -> list[Located]:
     """Every network of the program that the operators can edit, whole ones first."""
-    if "nn" not in source.imported:
+    if "nn" not in pytorch_names(source):
         return []
     found = [located for module in _modules(source) for located in _networks(source, module)]
     return sorted(found, key=lambda located: not located.network.complete)

@@ -1,53 +1,35 @@
-"""The two operators of evolution without a language model: mutate one program, cross two."""
+"""The two operators of evolution on networks: mutate one program, cross two."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from random import Random
 
-from .constants import vary_constants
+import libcst as cst
+
+from openevolve.proposing.offline import Mutation, MutationError, Source, Variation, Vary
+from openevolve.proposing.offline import mutate as mutate_in_ways
+from openevolve.proposing.offline.constants import vary_constants
+from openevolve.proposing.offline.variation import TRIES
+
+from .calls import pytorch_names
 from .crossover import cross
 from .expressions import vary_expressions
 from .model import ShapeError
-from .mutation import Mutation, MutationError, Variation
 from .network import Network, check
 from .operators import OPERATORS, Edit, NotApplicableError, Operator
 from .reader import Located, find_networks
-from .source import Source
 from .writer import writable, write
-
-TRIES = 8
-"""Attempts at a child that passes all checks; nearly all pass at the first."""
-
-Vary = Callable[[Source, Random, int], Variation | None]
-"""Applies up to so many operators of one kind; None where none of them applies."""
 
 
 def mutate(code: str, rng: Random, *, max_operators: int = 3, max_code_length: int = 20_000) -> Mutation:
     """A child of ``code`` after one to ``max_operators`` random operators.
 
     Networks whose layers are understood are rebuilt; other PyTorch programs get edits that cannot change a
-    shape; any other program gets other numbers. Where the program has evolve blocks, nothing outside them
-    changes. Equal code and equal state of ``rng`` give an equal child.
-
-    Raises MutationError if ``code`` is no Python or longer than ``max_code_length`` characters, or if no
-    operator applies.
+    shape; any other program gets other numbers. All else is as in ``openevolve.proposing.offline.mutate``,
+    which says what is raised.
     """
-    try:
-        source = Source.parse(code, max_code_length)
-        for vary in _kinds(source, rng):
-            for _ in range(TRIES):
-                found = vary(source, rng, rng.randint(1, max_operators))
-                if found is None:
-                    break
-                if len(found.code) <= max_code_length and source.accepts(found.code):
-                    return Mutation(found.code, found.operators, "; ".join(found.notes))
-    except RecursionError as error:
-        raise MutationError(
-            "expected a program that can be rewritten, found one nested too deeply"
-        ) from error
-    raise MutationError("no operator applies: the program holds no layer, setting or number that may change")
+    return mutate_in_ways(code, rng, _ways, max_operators=max_operators, max_code_length=max_code_length)
 
 
 def crossover(first: str, second: str, rng: Random, *, max_code_length: int = 20_000) -> Mutation | None:
@@ -73,15 +55,18 @@ def crossover(first: str, second: str, rng: Random, *, max_code_length: int = 20
     return None
 
 
-def _kinds(source: Source, rng: Random) -> list[Vary]:
+def _ways(source: Source, rng: Random) -> list[Vary]:
     """Kinds of change in the order in which they are tried."""
+    if "nn" not in pytorch_names(source):
+        return [vary_constants]
+    floats = partial(vary_constants, kinds=(cst.Float,))  # integers of a network are its shapes
     networks = find_networks(source)
     whole = [located for located in networks if located.network.complete]
     if whole:
-        return [partial(_vary_network, whole), vary_expressions, vary_constants]
+        return [partial(_vary_network, whole), vary_expressions, floats]
     kinds: list[Vary] = [partial(_vary_network, networks), vary_expressions]
     rng.shuffle(kinds)
-    return [*kinds, vary_constants]
+    return [*kinds, floats]
 
 
 def _vary_network(networks: list[Located], source: Source, rng: Random, count: int) -> Variation | None:

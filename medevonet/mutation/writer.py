@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 import libcst as cst
 
 from openevolve.proposing.edits.evolve_blocks import MARKER
+from openevolve.proposing.offline import Source
 
 from .helpers import HELPERS, defined_helpers
 from .layers import Residual, SqueezeExcitation
 from .network import Network, every_layer
 from .reader import Located
-from .source import Source
 
 BLANK = cst.EmptyLine(indent=False)
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement

@@ -144,9 +144,9 @@ def _preset(options: argparse.Namespace) -> tuple[str, ...]:
 def choose_proposer(config: Config) -> tuple[str, Proposer]:
     """The provider's name and the proposer. Raises UserError where a key or a model is missing."""
     if config.proposer == "offline":
-        from medevonet.mutation import OfflineProposer
+        from medevonet.mutation import LayerMutation
 
-        return "offline, no language model", OfflineProposer(config)
+        return "offline, no language model", LayerMutation(config)
     from openevolve.llm.settings import check_budget
     from openevolve.proposing.llm import LLMProposer
 

@@ -5,7 +5,8 @@ from random import Random
 import torch
 from torch import nn
 
-from medevonet.mutation import Mutation, mutate
+from medevonet.mutation import mutate
+from openevolve.proposing.offline import Mutation
 from tests import PROJECT
 
 SEED = (PROJECT / "seed_program.py").read_text()
@@ -53,17 +54,6 @@ class Branched(nn.Module):
 
 def create_model(num_classes=7):
     return Branched(num_classes)
-'''
-
-SCHEDULE = '''\
-LIMIT = 40
-
-
-def schedule(steps: int, rate: float = 0.01) -> list[float]:
-    """Not 3 or 4.5 of these."""
-    table = [0.0, 1.0, 0.9, -2.5]
-    decay = table[2] ** (1 / 100)
-    return [max(rate * decay**step, 1e-05) for step in range(min(steps, LIMIT * 7))]
 '''
 
 

@@ -58,9 +58,9 @@ def exit_code(result: Result) -> int:
 def build_proposer(config: Config) -> Proposer:
     """The proposer that the config names. Raises UserError where a model or a key is missing."""
     if config.proposer == "offline":
-        from medevonet.mutation import OfflineProposer
+        from openevolve.proposing.offline import OfflineMutation
 
-        return OfflineProposer(config)
+        return OfflineMutation(config)
     from openevolve.llm import build_language_model
     from openevolve.llm.settings import check_budget
     from openevolve.proposing.llm import LLMProposer

@@ -6,22 +6,22 @@ from random import Random
 import pytest
 import torch
 
-from medevonet.mutation import Mutation, crossover
+from medevonet.mutation import crossover
 from medevonet.mutation.model import total_cost
 from medevonet.mutation.operators import OPERATORS, Operator
 from medevonet.mutation.reader import Located, find_networks
-from medevonet.mutation.source import Source
 from medevonet.mutation.variation import attempt
 from medevonet.mutation.writer import write
+from openevolve.proposing.offline import Mutation, Source
 from tests.support.offline_programs import (
     BRANCHED,
-    SCHEDULE,
     SEED,
     assert_trains,
     build,
     lineage,
     parameters,
 )
+from tests.support.plain_programs import SCHEDULE
 
 CHAINS, GENERATIONS = 12, 12
 

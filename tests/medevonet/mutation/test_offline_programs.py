@@ -1,6 +1,5 @@
-"""The offline operators on any program: blocks, branched networks, plain numbers, replies, and noise."""
+"""The offline operators on programs as they come: blocks, branched networks, replies, no network at all."""
 
-import ast
 import os
 import re
 import subprocess
@@ -13,11 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medevonet.mutation import MutationError, mutate
+from medevonet.mutation import mutate
 from medevonet.mutation.expressions import REWRITERS, Rewriter, collect
-from medevonet.mutation.source import Source
 from openevolve.proposing.edits import normalized
-from tests.support.offline_programs import BRANCHED, SCHEDULE, SEED, assert_trains, lineage
+from openevolve.proposing.offline import MutationError, Source
+from tests.support.offline_programs import BRANCHED, SEED, assert_trains, lineage
+from tests.support.plain_programs import SCHEDULE
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,23 +69,10 @@ def test_widths_that_other_numbers_may_follow_from_stay() -> None:
     assert not any("scale_widths" in mutate(code, Random(seed)).operators for seed in range(20))
 
 
-def numbers(code: str) -> list[int | float]:
-    constants = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
-    return [value for value in constants if isinstance(value, int | float)]
-
-
-def test_other_programs_get_other_numbers() -> None:
-    changed = set()
-    for seed in range(60):
-        child = mutate(SCHEDULE, Random(seed)).code
-        assert re.sub(r"[\d.e-]+", "", child) == re.sub(r"[\d.e-]+", "", SCHEDULE)
-        for old, new in zip(numbers(SCHEDULE), numbers(child), strict=True):
-            assert type(old) is type(new)
-            assert (old > 0, old < 0) == (new > 0, new < 0)
-            assert new < 1 or old >= 1
-            assert isinstance(new, float) or new == old or new >= 2
-            changed |= {old} if old != new else set()
-    assert changed == {0.01, 1.0, 0.9, 2.5, 100, 1e-05, 7}  # no index, no module constant, no 0 and no 1
+def test_integers_of_a_program_that_uses_pytorch_are_its_shapes() -> None:
+    code = f"from torch import nn\n\n\n{SCHEDULE}"
+    changed = {note for seed in range(40) for note in mutate(code, Random(seed)).summary.split("; ")}
+    assert {note.split(" → ")[0] for note in changed} == {"0.01", "0.9", "2.5", "1e-05", "1.0"}
 
 
 def test_equal_seeds_give_equal_children_in_any_process() -> None:
@@ -154,19 +141,3 @@ def test_any_text_gives_a_child_or_a_mutation_error(text: str) -> None:
     except MutationError:
         return
     assert normalized(child.code) != normalized(text)
-
-
-HOSTILE = {
-    "parentheses": "(" * 5000,
-    "signs": "x = " + "-" * 900 + "1",
-    "operands": "x = " + "1 and " * 1000 + "1",
-    "surrogate": "\ud800",
-    "null": "\0",
-    "unpaired marker": "# EVOLVE-BLOCK-END\nx = 2.5\n",
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_text_is_refused(text: str) -> None:
-    with pytest.raises(MutationError):
-        mutate(text, Random(0))

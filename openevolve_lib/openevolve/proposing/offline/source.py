@@ -32,8 +32,6 @@ LEAVES = frozenset(
 )
 """Nodes with nothing but layout below: visitors that pass them by take half the time."""
 
-USUAL_NAMES = {"torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional"}
-
 
 @dataclass(frozen=True)
 class Source:
@@ -59,15 +57,15 @@ class Source:
             raise MutationError(f"expected a program that can be rewritten: {error}") from error
 
     @cached_property
-    def imported(self) -> frozenset[str]:
-        """Which of ``torch``, ``nn`` and ``F`` the program has imported under these names."""
-        found = set()
+    def imports(self) -> frozenset[tuple[str, str]]:
+        """What the module imports under which name: ``import numpy as np`` is ``("np", "numpy")``."""
+        found: set[tuple[str, str]] = set()
         for node in self.tree.body:
             if isinstance(node, ast.Import):
                 found |= {(name.asname or name.name, name.name) for name in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found |= {(name.asname or name.name, f"{node.module}.{name.name}") for name in node.names}
-        return frozenset(name for name, target in USUAL_NAMES.items() if (name, target) in found)
+        return frozenset(found)
 
     @cached_property
     def open_lines(self) -> frozenset[int]:

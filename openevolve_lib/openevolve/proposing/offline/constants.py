@@ -1,4 +1,4 @@
-"""Perturbation of numbers: for programs that are no networks at all, and as a last resort."""
+"""Perturbation of numbers: for programs of any kind, and as a last resort."""
 
 import math
 from random import Random
@@ -16,14 +16,16 @@ LARGEST = 10**9
 Number = cst.Integer | cst.Float
 
 
-def vary_constants(source: Source, rng: Random, count: int) -> Variation | None:
+def vary_constants(
+    source: Source, rng: Random, count: int, kinds: tuple[type[Number], ...] = (cst.Integer, cst.Float)
+) -> Variation | None:
     """Change up to ``count`` numbers in evolve blocks, or in function bodies where there are none.
 
     Signs stay, integers stay integers of 2 or more, and floats between 0 and 1 stay there. Zero, one,
-    indices and annotations are left alone: they hold loops and shapes together. Integers of a program that
-    uses PyTorch stay too, as they are its shapes. Returns None where no number is left.
+    indices and annotations are left alone: they hold loops and shapes together. Numbers of other ``kinds``
+    stay too. Returns None where no number is left.
     """
-    collector = _Collector(source)
+    collector = _Collector(source, kinds)
     source.module.visit(collector)
     found = collector.found
     chosen = rng.sample(found, min(count, len(found)))
@@ -38,28 +40,29 @@ def vary_constants(source: Source, rng: Random, count: int) -> Variation | None:
 
 
 class _Collector(cst.CSTVisitor):
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, kinds: tuple[type[Number], ...]) -> None:
         super().__init__()
         self.found: list[Number] = []
         self._source = source
-        self._integers = "nn" not in source.imported
+        self._kinds = kinds
         self._depth = int(source.blocks.has_markers)  # in a block, the module's own level counts too
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.SubscriptElement | cst.Annotation | cst.FormattedString):
             return False
         self._depth += isinstance(node, cst.FunctionDef)
-        if self._depth and isinstance(node, Number) and self._varies(node) and self._source.editable(node):
+        if self._depth and isinstance(node, self._kinds) and _varies(node) and self._source.editable(node):
             self.found.append(node)
         return type(node) not in LEAVES
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
         self._depth -= isinstance(original_node, cst.FunctionDef)
 
-    def _varies(self, node: Number) -> bool:
-        if isinstance(node, cst.Integer):
-            return self._integers and node.value.isdecimal() and 2 <= node.evaluated_value <= LARGEST
-        return node.evaluated_value != 0 and math.isfinite(node.evaluated_value)
+
+def _varies(node: Number) -> bool:
+    if isinstance(node, cst.Integer):
+        return node.value.isdecimal() and 2 <= node.evaluated_value <= LARGEST
+    return node.evaluated_value != 0 and math.isfinite(node.evaluated_value)
 
 
 def _perturbed(node: Number, rng: Random) -> Number:
