@@ -6,11 +6,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from medevonet.data.dataset import DEMO_NAMES, MEDMNIST_NAMES, DatasetConfig
+from medevonet.label_kind import LabelKind
 from openevolve.engine.resume_checks import refuse_changes
 from openevolve.settings.models import Positive, Section
+
+MEDMNIST_NAMES = ("breastmnist", "pneumoniamnist", "octmnist", "dermamnist", "chestmnist")
+DEMO_NAMES = tuple(f"demo-{name}" for name in MEDMNIST_NAMES)  # synthetic stand-ins
 
 # What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
 DEMO_OVERRIDES = (
@@ -27,6 +30,14 @@ DEMO_OVERRIDES = (
 _BESIDE_THE_PROTOCOL: dict[str, Any] = dict.fromkeys(
     ("data_root", "download", "device", "threads", "bootstrap_replicates"), True
 )
+
+
+class DatasetConfig(BaseModel, extra="forbid"):
+    """The user's own file in MedMNIST's format, as an entry of ``task.datasets``."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    path: Path
+    label_kind: LabelKind
 
 
 class TaskConfig(Section):

@@ -21,19 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from medevonet.data import cache as npz_cache
-from medevonet.data.sources import (
-    DEMO_NAMES,
-    MEDMNIST_NAMES,
-    DatasetConfig,
-    Source,
-    find_source,
-)
+from medevonet.data.sources import Source, find_source
 from medevonet.label_kind import LabelKind
+from medevonet.task import DatasetConfig
 from openevolve.errors import UserError
 
 __all__ = [
-    "DEMO_NAMES",
-    "MEDMNIST_NAMES",
     "SPLITS",
     "Dataset",
     "DatasetConfig",

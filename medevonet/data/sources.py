@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field
 
 from medevonet.data import demo as demo_data
 from medevonet.label_kind import LabelKind
+from medevonet.task import DEMO_NAMES, DatasetConfig
 from openevolve.errors import UserError
 
-MEDMNIST_NAMES = ("breastmnist", "pneumoniamnist", "octmnist", "dermamnist", "chestmnist")
 MEDMNIST_SIZES = (28, 64, 128, 224)
-DEMO_NAMES = tuple(demo_data.STAND_INS)
 DEMO_SIZES = range(16, 225)
 
 _LABEL_KINDS: dict[str, LabelKind] = {
@@ -33,14 +31,6 @@ _LABEL_KINDS: dict[str, LabelKind] = {
     "ordinal-regression": "multi-class",  # medmnist too computes its AUC one-vs-rest
     "multi-label, binary-class": "multi-label",
 }
-
-
-class DatasetConfig(BaseModel, extra="forbid"):
-    """The user's own file in MedMNIST's format, as an entry of ``task.datasets``."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
-    path: Path
-    label_kind: LabelKind
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from medevonet.data import cache as npz_cache
-from medevonet.data.dataset import DatasetConfig
-from medevonet.task import TaskConfig, data_folder
+from medevonet.task import DatasetConfig, TaskConfig, data_folder
 from openevolve.errors import UserError
 from openevolve.evaluating.isolation import Level
 from openevolve.settings.files import apply_overrides, check, load_config

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from medevonet.data.cache import default_folder
-from medevonet.data.dataset import DEMO_NAMES, DatasetConfig
 from medevonet.data.demo import COUNTS
 from medevonet.data.sources import Source, find_source, medmnist_info
 from medevonet.referee.rungs import downsampling_factor, full_cost, plan_rungs
 from medevonet.run.device_trial import described, measure
 from medevonet.run.folder import private_paths
-from medevonet.task import TaskConfig
+from medevonet.task import DEMO_NAMES, DatasetConfig, TaskConfig
 from openevolve.commands.display import duration
 from openevolve.commands.evolve import with_isolation
 from openevolve.engine.run import read_program

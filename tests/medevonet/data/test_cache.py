@@ -23,7 +23,8 @@ from tests.support.npz_files import assert_holds, leftovers, own, refusal, small
 def loader(config: DatasetConfig, size: int, cache: Path) -> subprocess.Popen[bytes]:
     """Another process that loads a dataset."""
     code = (
-        "import sys; from pathlib import Path; from dataloader import DatasetConfig, load_dataset\n"
+        "import sys; from pathlib import Path; from dataloader import DatasetConfig\n"
+        "from medevonet.data.dataset import load_dataset\n"
         "config = DatasetConfig.model_validate_json(sys.argv[1])\n"
         "print(load_dataset(config, int(sys.argv[2]), cache=Path(sys.argv[3])).images['train'])"
     )

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from medevonet.data.dataset import MEDMNIST_NAMES, LabelKind, load_dataset
+from medevonet.data.dataset import LabelKind, load_dataset
 from medevonet.data.sources import medmnist_info
+from medevonet.task import MEDMNIST_NAMES
 from tests import PROJECT
 from tests.support.npz_files import assert_holds, leftovers, own, refusal, small_arrays
 
@@ -84,7 +85,8 @@ def test_facts_of_the_five_and_the_installed_package() -> None:
 
 def test_loading_does_not_import_torch(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from dataloader import UserError, load_dataset\n"
+        "import sys; from pathlib import Path\n"
+        "from medevonet.data.dataset import load_dataset; from openevolve.errors import UserError\n"
         f"load_dataset('demo-breastmnist', 28, cache=Path({str(tmp_path)!r}))\n"
         f"try: load_dataset('breastmnist', 28, root=Path({str(tmp_path)!r}), download=False)\n"
         "except UserError: sys.exit('torch' in sys.modules)"

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pytest
 from pydantic import ValidationError
 
-from medevonet.data.dataset import MEDMNIST_NAMES, DatasetConfig, LabelKind, load_dataset, load_datasets
+from medevonet.data.dataset import DatasetConfig, LabelKind, load_dataset, load_datasets
 from medevonet.data.sources import medmnist_info
+from medevonet.task import MEDMNIST_NAMES
 from openevolve.errors import UserError
 from tests.support.npz_files import leftovers, own, refusal, small_arrays
 
