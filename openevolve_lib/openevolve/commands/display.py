@@ -86,11 +86,7 @@ class Status:
         return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
 
     def spent(self) -> str:
-        usage = self.controller.history.usage
-        if not usage.tokens:
-            return "no tokens"
-        price = "price unknown" if usage.cost is None else f"${usage.cost:.2f}"
-        return f"{usage.tokens:,} tokens, {price}"
+        return self.controller.history.usage.in_words()
 
     def time_left(self) -> str:
         """From the pace of this session; at most what ``budget.hours`` leaves."""

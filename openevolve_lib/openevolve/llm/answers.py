@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
+import httpx
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
@@ -56,8 +57,8 @@ class Tokens:
 class Answer:
     """A reply or an error. Only "ok" and "truncated" carry text.
 
-    ``detail`` and ``advice`` hold the provider's words as they came, secrets included.
-    ``tokens`` is None where the reply does not say; ``retry_after`` is in seconds.
+    ``detail`` and ``advice`` hold the provider's words as they came, secrets included. ``tokens`` is
+    None where the model may have worked and nobody says how much; ``retry_after`` is in seconds.
     """
 
     status: Status
@@ -94,8 +95,8 @@ class _Billed(BaseModel):
 
 
 def read_reply(body: bytes) -> Answer:
-    """Sort the body of a reply with status 200."""
-    tokens = _tokens(body)
+    """Sort the body of a reply with status 200. A page without a completion is no work of the model's."""
+    tokens = _tokens(body) or (None if b'"choices"' in body else Tokens())
     try:
         choice = _ChatCompletion.model_validate_json(body).choices[0]
     except ValidationError:
@@ -132,16 +133,25 @@ _ADVICE = {
 }
 
 
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
 def read_error(error: openai.APIError) -> Answer:
-    """Sort an exception of the SDK. Chat-completion errors carry no usage: their tokens count as none."""
+    """Sort an exception of the SDK.
+
+    An error status takes no tokens; a request that was sent and never answered in full may have.
+    """
     if isinstance(error, openai.APIStatusError):
         return _read_status(error)
     cause = error.__cause__
+    tokens = Tokens() if isinstance(cause, _NOT_SENT) else None
     if isinstance(error, openai.APITimeoutError):
-        return Answer(Status.TIMEOUT, detail=f"no answer from the server ({type(cause).__name__})")
+        return Answer(
+            Status.TIMEOUT, tokens=tokens, detail=f"no answer from the server ({type(cause).__name__})"
+        )
     if isinstance(cause, UnusableBody):
-        return Answer(Status.BAD_REPLY, tokens=None, detail=str(cause))
-    return Answer(Status.CONNECTION_ERROR, detail=f"{type(cause).__name__}: {cause}")
+        return Answer(Status.BAD_REPLY, tokens=tokens, detail=str(cause))
+    return Answer(Status.CONNECTION_ERROR, tokens=tokens, detail=f"{type(cause).__name__}: {cause}")
 
 
 def _read_status(error: openai.APIStatusError) -> Answer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import logging
 import math
 import random
 import re
@@ -13,7 +14,7 @@ import openai
 from openai.types.chat import ChatCompletionMessageParam
 
 from openevolve.errors import UserError
-from openevolve.llm.answers import Answer, Status, Tokens, read_error, read_reply
+from openevolve.llm.answers import Answer, Status, read_error, read_reply
 from openevolve.llm.base import (
     Attempt,
     Completion,
@@ -24,9 +25,12 @@ from openevolve.llm.base import (
 )
 from openevolve.llm.ensemble import Ensemble
 from openevolve.llm.outage import PatientModel
+from openevolve.llm.prices import most_tokens, usage_at_most, usage_of
 from openevolve.records.program import Usage
 from openevolve.settings.models import LLMConfig, ModelConfig, Price
 from openevolve.settings.secrets import without_secrets
+
+log = logging.getLogger("openevolve")
 
 _CONNECT_SECONDS = 10.0  # a server that takes longer is tried again instead of waited for
 _DETAIL_CHARACTERS = 300
@@ -37,8 +41,8 @@ class OpenAIClient:
     """One model behind an SDK client that must be built with ``max_retries=0``.
 
     A call takes at most ``model.timeout`` seconds and ``1 + model.retries`` requests, whatever the
-    server does. What a provider bills for a reply that never arrived whole is unknown here and
-    counts as nothing; a reply without usage counts no tokens at an unknown cost.
+    server does. A reply that does not say its usage, or never arrived whole, counts with what it
+    takes at most.
     """
 
     def __init__(self, model: ModelConfig, client: openai.AsyncOpenAI, price: Price | None = None) -> None:
@@ -54,7 +58,9 @@ class OpenAIClient:
         self._parameters = request_parameters(model)
         self._client = client
         self._price = price
+        self._max_tokens = model.max_tokens
         self._accepted = False
+        self._said = False  # that usage is missing
 
     async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
         """Ask until there is text, the retries are used up or the deadline has come.
@@ -73,7 +79,7 @@ class OpenAIClient:
         for retry in range(self._retries + 1):
             started = clock()
             answer = await self._ask(messages, deadline)
-            attempts.append(self._record(answer, clock() - started))
+            attempts.append(self._record(answer, messages, clock() - started))
             if answer.text:
                 self._accepted = True
                 return Completion(answer.text, self._name, tuple(attempts))
@@ -104,7 +110,7 @@ class OpenAIClient:
                     **self._parameters,
                 )
         except TimeoutError:
-            return Answer(Status.TIMEOUT, detail=f"no whole reply within {self._timeout:g} s")
+            return Answer(Status.TIMEOUT, tokens=None, detail=f"no whole reply within {self._timeout:g} s")
         except openai.APIError as error:
             return read_error(error)
         answer = read_reply(response.content)
@@ -122,9 +128,22 @@ class OpenAIClient:
             answer.status is Status.BAD_REQUEST and not self._accepted
         )
 
-    def _record(self, answer: Answer, seconds: float) -> Attempt:
-        usage = usage_of(answer.tokens, self._price)
+    def _record(self, answer: Answer, messages: Sequence[Message], seconds: float) -> Attempt:
+        if answer.tokens is None:
+            usage = usage_at_most(most_tokens(messages, self._max_tokens), self._price)
+            self._say_once(usage)
+        else:
+            usage = usage_of(answer.tokens, self._price)
         return Attempt(self._name, seconds, answer.status.value, usage, self._redacted(answer.detail))
+
+    def _say_once(self, usage: Usage) -> None:
+        if not self._said:
+            self._said = True
+            log.warning(
+                "%s does not say what a call took: each of these counts with what it takes at most, "
+                "this one %s tokens ($%.4f)",
+                self._name, f"{usage.bound_tokens:,}", usage.bound_cost,
+            )  # fmt: skip
 
     def _redacted(self, text: str) -> str:
         """``text`` on one line without the API key, cut only afterwards so that no part of it is left."""
@@ -166,15 +185,3 @@ def request_parameters(model: ModelConfig) -> dict[str, Any]:
         }
     parameters["reasoning_effort"] = model.reasoning_effort
     return {name: value for name, value in parameters.items() if value is not None}
-
-
-def usage_of(tokens: Tokens | None, price: Price | None) -> Usage:
-    """Tokens and their cost in US dollars. Cached prompt tokens count at the full price: an upper bound."""
-    if tokens is None:
-        return Usage(cost=None)
-    if tokens == Tokens():
-        return Usage()
-    if price is None:
-        return Usage(tokens.prompt, tokens.completion, None)
-    cost = (tokens.prompt * price.prompt + tokens.completion * price.completion) / 1e6
-    return Usage(tokens.prompt, tokens.completion, cost)

@@ -23,8 +23,14 @@ def named_models(config: LLMConfig) -> list[ModelConfig]:
 
 
 def check_budget(config: Config) -> None:
-    """Raises UserError for a limit in dollars that could not be kept, since a model's price is not known."""
-    models = [*named_models(config.llm), *config.llm.evaluator_models]
+    """Raises UserError for a limit that could not be kept: a price or the length of a reply is not known."""
+    models = [*named_models(config.llm), *config.llm.reviewers().ensemble()]
+    endless = sorted({model.name for model in models if model.max_tokens is None})
+    if endless and (config.budget.dollars is not None or config.budget.tokens is not None):
+        raise UserError(
+            "budget.dollars, budget.tokens: expected llm.max_tokens, by which a reply counts that does not "
+            f"say its usage, found null for {', '.join(endless)}"
+        )
     unknown = sorted({model.name for model in models} - config.llm.prices.keys())
     if config.budget.dollars is not None and unknown:
         raise UserError(

@@ -42,23 +42,59 @@ class Record:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the calls of a language model took; ``cost`` in US dollars, None without a known price."""
+    """What the calls of a language model took; costs in US dollars.
+
+    What is known stands apart from what calls took whose provider did not say it: these have an upper bound.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    cost: float | None = 0.0
+    cost: float = 0.0
+    calls_without_usage: int = 0
+    bound_tokens: int = 0  # that these took at most
+    bound_cost: float = 0.0
+    calls_without_price: int = 0  # of models that ``llm.prices`` does not name: their cost is in no sum
 
     def __add__(self, other: "Usage") -> "Usage":
-        known = self.cost is not None and other.cost is not None
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            (self.cost or 0.0) + (other.cost or 0.0) if known else None,
-        )
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Usage)))
 
     @property
     def tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def tokens_at_most(self) -> int:
+        return self.tokens + self.bound_tokens
+
+    @property
+    def cost_at_most(self) -> float:
+        return self.cost + self.bound_cost
+
+    @property
+    def cost_unknown(self) -> bool:
+        """Whether nothing at all can be said of it."""
+        return bool(self.calls_without_price) and not self.cost_at_most
+
+    def in_words(self) -> str:
+        """Such as ``1,200 tokens, $1.20 known, at most $0.35 for 2 calls without usage``."""
+        if not self.tokens_at_most:
+            return "no tokens"
+        parts = [f"{self.tokens:,} tokens"]
+        if self.cost_unknown:
+            parts.append("price unknown")
+        else:
+            incomplete = self.calls_without_usage or self.calls_without_price
+            parts.append(f"${self.cost:.2f} known" if incomplete else f"${self.cost:.2f}")
+        if self.calls_without_usage:
+            bound = f"${self.bound_cost:.2f}" if self.bound_cost else f"{self.bound_tokens:,} tokens"
+            parts.append(f"at most {bound} for {_calls(self.calls_without_usage)} without usage")
+        if self.calls_without_price and self.cost_at_most:
+            parts.append(f"price unknown for {_calls(self.calls_without_price)}")
+        return ", ".join(parts)
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number} calls"
 
 
 @dataclass(frozen=True)

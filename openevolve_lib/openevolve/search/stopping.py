@@ -28,16 +28,17 @@ class Stopping:
 
     def reached(self, history: History, elapsed: float) -> bool:
         """True once a limit is reached; ``elapsed`` in seconds."""
-        budget = self._budget
+        budget, usage = self._budget, history.usage
+        bounded = f" ({usage.in_words()})" if usage.calls_without_usage else ""
         spent = [
-            ("dollars", history.usage.cost, budget.dollars),
-            ("tokens", history.usage.tokens, budget.tokens),
-            ("hours", elapsed / 3600, budget.hours),
-            ("evaluations", history.evaluations, budget.evaluations),
+            ("dollars", usage.cost_at_most, budget.dollars, bounded),
+            ("tokens", usage.tokens_at_most, budget.tokens, bounded),
+            ("hours", elapsed / 3600, budget.hours, ""),
+            ("evaluations", history.evaluations, budget.evaluations, ""),
         ]
-        for name, value, limit in spent:
-            if limit is not None and value is not None and value >= limit:
-                self.stop(f"budget.{name} reached: {value:g} of {limit:g}")
+        for name, value, limit, note in spent:
+            if limit is not None and value >= limit:
+                self.stop(f"budget.{name} reached: {value:g} of {limit:g}{note}")
         return self.reason is not None
 
     def committed(self, outcome: Outcome, iteration: int) -> None:

@@ -1,0 +1,59 @@
+"""``openevolve-run`` with a language model behind a real HTTP server."""
+
+import subprocess
+from pathlib import Path
+
+from tests.support.commands import run
+from tests.support.llm_server import Behaviour, Reply, ReplyServer
+
+EVALUATOR = """
+import runpy
+
+def evaluate(program_path):
+    return {"combined_score": runpy.run_path(program_path)["X"]}
+"""
+
+CONFIG = """
+checkpoint_interval: 50
+proposals_ahead: 0
+database: {num_islands: 1, feature_dimensions: [complexity]}
+llm: {primary_model: m, retry_delay: 0.01, max_tokens: 1000, prices: {m: {prompt: 1, completion: 100}}}
+"""
+
+
+def programs(usage: tuple[int, int] | None) -> list[Behaviour]:
+    return [Reply(f"```python\nX = {number}.0\n```", usage=usage) for number in range(20, 60)]
+
+
+def evolve(folder: Path, script: list[Behaviour], *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "initial_program.py").write_text("X = 10.0\n")
+    (folder / "evaluator.py").write_text(EVALUATOR)
+    (folder / "config.yaml").write_text(CONFIG)
+    with ReplyServer(script) as server:
+        command = "openevolve-run initial_program.py evaluator.py -c config.yaml -o out"
+        address = f"--set llm.api_base={server.api_base}"
+        return run(folder, " ".join([command, address, *options]), no_proxy="127.0.0.1")
+
+
+class TestBudgets:
+    """A reply of at most 1,000 tokens costs at most 10 cents, and a prompt much less."""
+
+    def test_replies_without_usage_use_up_a_budget_in_dollars(self, tmp_path: Path) -> None:
+        ended = evolve(tmp_path, programs(usage=None), "-i 30 --set budget.dollars=0.35")
+        assert ended.returncode == 3
+        assert "status: budget.dollars reached: " in ended.stdout
+        assert "$0.00 known, at most $0.4" in ended.stdout
+        assert "for 4 calls without usage" in ended.stdout
+        assert "iterations: 4" in ended.stdout
+        assert ended.stderr.count("m does not say what a call took") == 1
+
+    def test_and_one_in_tokens(self, tmp_path: Path) -> None:
+        ended = evolve(tmp_path, programs(usage=None), "-i 30 --set budget.tokens=6000")
+        assert ended.returncode == 3
+        assert "status: budget.tokens reached: " in ended.stdout
+
+    def test_known_costs_are_counted_beside_them(self, tmp_path: Path) -> None:
+        script = [*programs(usage=None)[:1], *programs(usage=(0, 1000))[1:]]
+        ended = evolve(tmp_path, script, "-i 30 --set budget.dollars=0.35")
+        assert ended.returncode == 3
+        assert "$0.30 known, at most $0.1" in ended.stdout
