@@ -36,15 +36,20 @@ class Status(StrEnum):
         """Whether the same request may succeed a moment later."""
         return self in _TRANSIENT
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether the model gave no answer at all: nothing that speaks against what was asked."""
+        return self in _OUTAGE
 
-_TRANSIENT = {
-    Status.EMPTY,
-    Status.BAD_REPLY,
+
+_OUTAGE = {
+    Status.BAD_REPLY,  # a page of a proxy or a sign-in
     Status.RATE_LIMITED,
     Status.SERVER_ERROR,
     Status.TIMEOUT,
     Status.CONNECTION_ERROR,
 }
+_TRANSIENT = {*_OUTAGE, Status.EMPTY}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from openevolve.llm.base import (
     ProviderRejected,
 )
 from openevolve.llm.ensemble import Ensemble
-from openevolve.llm.outage import PatientModel
+from openevolve.llm.outage import OutageWaiting
 from openevolve.llm.prices import most_tokens, usage_at_most, usage_of
 from openevolve.records.program import Usage
 from openevolve.settings.models import LLMConfig, ModelConfig, Price
@@ -61,6 +61,7 @@ class OpenAIClient:
         self._max_tokens = model.max_tokens
         self._accepted = False
         self._said = False  # that usage is missing
+        self._note = sampling_note(model)
 
     async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
         """Ask until there is text, the retries are used up or the deadline has come.
@@ -72,6 +73,9 @@ class OpenAIClient:
             CompletionFailed: no text; refusals and prompts that are too long are not asked again.
             ProviderRejected: the key, the model, the address or a setting is wrong.
         """
+        if self._note:
+            log.warning(self._note)
+            self._note = ""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._timeout
         jitter = copy.copy(rng)  # the caller's own draws must not depend on a server's faults
@@ -166,7 +170,7 @@ def ensemble_of_clients(
     members = [
         (OpenAIClient(model, connect(model), config.prices.get(model.name)), model.weight) for model in models
     ]
-    return PatientModel(Ensemble(members), config.patience)
+    return OutageWaiting(Ensemble(members), config.patience)
 
 
 def request_parameters(model: ModelConfig) -> dict[str, Any]:
@@ -175,13 +179,27 @@ def request_parameters(model: ModelConfig) -> dict[str, Any]:
     OpenAI's reasoning models (o1 and later, GPT-5 and later) sample at a fixed temperature and
     count their hidden tokens too; compatible servers may know ``max_tokens`` alone.
     """
-    if _REASONING_FAMILIES.match(model.name):
-        parameters: dict[str, Any] = {"max_completion_tokens": model.max_tokens}
+    if takes_sampling(model):
+        parameters = {"max_tokens": model.max_tokens, **_sampling(model)}
     else:
-        parameters = {
-            "max_tokens": model.max_tokens,
-            "temperature": model.temperature,
-            "top_p": model.top_p,
-        }
+        parameters = {"max_completion_tokens": model.max_tokens}
     parameters["reasoning_effort"] = model.reasoning_effort
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def takes_sampling(model: ModelConfig) -> bool:
+    """Whether ``temperature`` and ``top_p`` are sent to the model."""
+    return not _REASONING_FAMILIES.match(model.name)
+
+
+def sampling_note(model: ModelConfig) -> str:
+    """What is to be said of settings that the model does not take; empty where all are sent."""
+    ignored = [f"llm.{name} ({value:g})" for name, value in _sampling(model).items() if value is not None]
+    if takes_sampling(model) or not ignored:
+        return ""
+    verb = "are" if len(ignored) > 1 else "is"
+    return f"{model.name} samples in its own way: {' and '.join(ignored)} {verb} not sent to it"
+
+
+def _sampling(model: ModelConfig) -> dict[str, Any]:
+    return {"temperature": model.temperature, "top_p": model.top_p}

@@ -22,15 +22,15 @@ log = logging.getLogger("openevolve")
 
 _CALLS = 3  # in a row without an answer are an outage; each has asked several times
 _LONGEST_PAUSE = 600.0  # seconds
-_SILENCE = {Status.CONNECTION_ERROR, Status.TIMEOUT}
 _OVERLOAD = {Status.SERVER_ERROR, Status.RATE_LIMITED}  # somebody is there
 
 
-class PatientModel:
+class OutageWaiting:
     """Passes calls on, and in an outage asks again and again.
 
     An outage is waited out for ``patience`` seconds, in pauses that grow from ``pause``; that a model has
-    never answered at all is more likely a wrong address than an outage, and ends the run.
+    never answered at all, or a page came in its place, is more likely a wrong address than an outage, and
+    ends the run.
     """
 
     def __init__(self, model: LanguageModel, patience: float, pause: float = 30.0) -> None:
@@ -53,9 +53,9 @@ class PatientModel:
                 completion = await self._model.complete(messages, rng)
             except CompletionFailed as failure:
                 attempts += failure.attempts
-                statuses = {attempt.status for attempt in failure.attempts}
+                statuses = {Status(attempt.status) for attempt in failure.attempts}
                 self._answered |= not statuses.isdisjoint(_OVERLOAD)
-                if not statuses <= _SILENCE | _OVERLOAD:
+                if not all(status.is_outage for status in statuses):
                     self._has_answered()
                     raise CompletionFailed(str(failure), attempts) from None
                 if not await self._wait(failure):

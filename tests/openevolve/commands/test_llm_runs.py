@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.commands import run
-from tests.support.llm_server import Behaviour, Reply, ReplyServer
+from tests.support.llm_server import Behaviour, Reply, ReplyServer, html
 
 EVALUATOR = """
 import runpy
@@ -57,3 +57,26 @@ class TestBudgets:
         ended = evolve(tmp_path, script, "-i 30 --set budget.dollars=0.35")
         assert ended.returncode == 3
         assert "$0.30 known, at most $0.1" in ended.stdout
+
+
+def test_a_temperature_that_a_model_does_not_take_is_said_on_the_terminal_and_in_the_log(
+    tmp_path: Path,
+) -> None:
+    ended = evolve(tmp_path, programs((1, 1)), "-i 2 --set llm.primary_model=gpt-5-mini")
+    line = "gpt-5-mini samples in its own way: llm.temperature (0.7) is not sent to it"
+    assert ended.returncode == 0
+    assert ended.stderr.count(line) == 1
+    [log] = (tmp_path / "out/logs").iterdir()
+    assert log.read_text().count(line) == 1
+
+
+def test_pages_in_the_place_of_replies_are_an_outage(tmp_path: Path) -> None:
+    """A proxy's sign-in page with status 200, from a server that has answered before."""
+    script = [programs((1, 1))[0], *[html()] * 50]
+    ended = evolve(tmp_path, script, "-i 6 --set llm.retries=0 --set llm.patience=0.2")
+    assert ended.returncode == 3
+    assert (
+        "expected the language model to answer again within 0.2 s (llm.patience), found: m: no"
+        in ended.stderr
+    )
+    assert "expected a chat completion, found <!doctype html>" in ended.stderr

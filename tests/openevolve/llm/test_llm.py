@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -117,6 +118,26 @@ class TestParameters:
     def test_reasoning_models_count_hidden_tokens(self, name: str) -> None:
         model = self.SETTINGS.model_copy(update={"name": name, "reasoning_effort": "low"})
         assert request_parameters(model) == {"max_completion_tokens": 100, "reasoning_effort": "low"}
+
+    @pytest.mark.parametrize("name", ["gpt-5-mini", "o3"])
+    def test_settings_that_a_model_does_not_take_are_named_once(
+        self, name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.WARNING, "openevolve"), ReplyServer([Reply("code")]) as server:
+            model = connect(server, primary_model=name, temperature=0.8, top_p=0.9)
+            ask_all(model, [random.Random(0)] * 3)
+        assert [record.getMessage() for record in caplog.records] == [
+            f"{name} samples in its own way: llm.temperature (0.8) and llm.top_p (0.9) are not sent to it"
+        ]
+        assert all({"temperature", "top_p"}.isdisjoint(request.json) for request in server.requests)
+
+    def test_nothing_is_said_of_settings_that_are_sent_or_not_set(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.WARNING, "openevolve"), ReplyServer([Reply("code")]) as server:
+            ask(connect(server, temperature=0.8))
+            ask(connect(server, primary_model="o3", temperature=None))
+        assert caplog.records == []
 
     def test_null_settings_are_left_out(self) -> None:
         assert request_parameters(ModelConfig(name="gpt-4o")) == {}

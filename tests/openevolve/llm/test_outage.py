@@ -10,7 +10,7 @@ import pytest
 
 from openevolve.errors import RunInterrupted
 from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ModelUnreachable
-from openevolve.llm.outage import PatientModel
+from openevolve.llm.outage import OutageWaiting
 from openevolve.records.program import Context, Proposal
 from openevolve.state.journal import read_journal
 from tests.support.scripted import RandomWalk, run_walk, settings
@@ -34,7 +34,7 @@ class Scripted:
     async def close(self) -> None: ...
 
 
-def ask(model: PatientModel, calls: int = 1, seed: int = 0) -> list[str]:
+def ask(model: OutageWaiting, calls: int = 1, seed: int = 0) -> list[str]:
     """How calls end, one after the other."""
 
     async def all_of_them() -> list[str]:
@@ -51,11 +51,13 @@ def ask(model: PatientModel, calls: int = 1, seed: int = 0) -> list[str]:
     return asyncio.run(all_of_them())
 
 
-@pytest.mark.parametrize("status", ["connection_error", "timeout", "server_error", "rate_limited"])
+@pytest.mark.parametrize(
+    "status", ["connection_error", "timeout", "server_error", "rate_limited", "bad_reply"]
+)
 def test_an_outage_is_waited_out(status: str, caplog: pytest.LogCaptureFixture) -> None:
     model = Scripted("ok", *[status] * 6, "ok", status, "ok")
     with caplog.at_level(logging.WARNING, "openevolve"):
-        ends = ask(PatientModel(model, patience=60, pause=0.001), calls=6)
+        ends = ask(OutageWaiting(model, patience=60, pause=0.001), calls=6)
     failed = f"the last was {status}"
     assert ends == ["ok", failed, failed, f"{' '.join([status] * 4)} ok", failed, "ok"]
     lines = [record.getMessage() for record in caplog.records]
@@ -67,20 +69,21 @@ def test_an_outage_is_waited_out(status: str, caplog: pytest.LogCaptureFixture) 
 def test_an_outage_that_lasts_too_long_interrupts_the_run() -> None:
     model = Scripted("ok", *["connection_error"] * 50)
     with pytest.raises(RunInterrupted, match=r"again within 0\.05 s \(llm\.patience\), found: the last"):
-        ask(PatientModel(model, patience=0.05, pause=0.01), calls=10)
+        ask(OutageWaiting(model, patience=0.05, pause=0.01), calls=10)
     assert len(model.statuses) > 30
 
 
-def test_a_model_that_never_answered_is_not_waited_for() -> None:
-    model = Scripted(*["connection_error"] * 10)
+@pytest.mark.parametrize("status", ["connection_error", "timeout", "bad_reply"])
+def test_a_model_that_never_answered_is_not_waited_for(status: str) -> None:
+    model = Scripted(*[status] * 10)
     with pytest.raises(RunInterrupted, match=r"found none to 3 calls \(.*Is the address right"):
-        ask(PatientModel(model, patience=60), calls=10)
+        ask(OutageWaiting(model, patience=60), calls=10)
     assert len(model.statuses) == 7
 
 
 @pytest.mark.parametrize("status", ["server_error", "rate_limited"])
 def test_an_overloaded_server_is_one_that_answers(status: str) -> None:
-    ends = ask(PatientModel(Scripted(*[status] * 5, "ok"), patience=60, pause=0.001), calls=3)
+    ends = ask(OutageWaiting(Scripted(*[status] * 5, "ok"), patience=60, pause=0.001), calls=3)
     assert ends[2] == f"{' '.join([status] * 3)} ok"
 
 
@@ -108,9 +111,9 @@ def test_evaluations_that_are_running_are_finished_before_an_outage_ends_the_run
     assert sorted(resumed.history.outcomes) == list(range(31))
 
 
-@pytest.mark.parametrize("status", ["refused", "bad_reply", "empty", "prompt_too_long"])
+@pytest.mark.parametrize("status", ["refused", "empty", "prompt_too_long"])
 def test_an_answer_without_a_use_is_an_answer(status: str) -> None:
-    ends = ask(PatientModel(Scripted(*[status] * 8), patience=60), calls=8)
+    ends = ask(OutageWaiting(Scripted(*[status] * 8), patience=60), calls=8)
     assert ends == [f"the last was {status}"] * 8
 
 
@@ -121,7 +124,7 @@ def test_the_callers_draws_do_not_depend_on_an_outage() -> None:
         rng = random.Random(1)
 
         async def call(model: Scripted = model, rng: random.Random = rng) -> float:
-            patient = PatientModel(model, patience=60, pause=0.001)
+            patient = OutageWaiting(model, patience=60, pause=0.001)
             await patient.complete([], random.Random(0))
             for _ in range(2):  # those below the threshold fail at once
                 try:
