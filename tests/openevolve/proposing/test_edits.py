@@ -203,8 +203,21 @@ class TestSource:
         assert normalized("x = u'a'") == normalized("x = 'a'")
 
     def test_what_does_not_parse_counts_by_its_text(self) -> None:
-        assert normalized("fn main() {}  \n") == normalized("\nfn main() {}", "rust")
-        assert normalized("x = 1", "rust") != normalized("x = 1 # one", "rust")
+        assert normalized("fn main() {}  \n") == normalized("fn main() {}", "rust")
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("x = 1", "x = 1 # one"),  # Python would take these for the same
+            ("x = (1)", "x = 1"),
+            ("x = 1\n\n\ny = 2", "x = 1\ny = 2"),
+            ("  x", "x"),  # as in a file of YAML or make
+            ("x\fy", "x\ny"),
+        ],
+    )
+    def test_another_language_is_compared_by_its_text(self, one: str, other: str) -> None:
+        assert normalized(one, "rust") != normalized(other, "rust")
+        assert normalized(one, "rust") == normalized(one.replace("\n", " \r\n") + " \n\n", "rust")
 
     def test_the_interface_is_what_nothing_inside_reads(self) -> None:
         assert interface(parse(PARENT)) == {"build"}

@@ -88,10 +88,10 @@ def _check(code: str, parent: str, max_code_length: int, language: str) -> None:
         except SyntaxError as error:
             raise EditError(f"expected a program that parses, found an error: {explain(error)}") from None
     if normalized(code, language) == normalized(parent, language):
-        raise EditError(
-            "expected a change of the program, found the parent again "
-            "(comments, docstrings and layout do not count)"
+        alike = (
+            "comments, docstrings and layout" if language == "python" else "white space at the ends of lines"
         )
+        raise EditError(f"expected a change of the program, found the parent again ({alike} do not count)")
 
 
 def _introduction(text: str) -> str:

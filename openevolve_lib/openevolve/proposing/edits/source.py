@@ -43,17 +43,17 @@ def explain(error: SyntaxError) -> str:
 
 @functools.lru_cache(maxsize=256)  # a program is asked about when it is read, proposed and evaluated
 def normalized(code: str, language: str = "python") -> str:
-    """A hash that layout, comments and docstrings leave alone: equal hashes, the same program.
+    """A hash that layout, comments and docstrings of Python leave alone: equal hashes, the same program.
 
-    A program in another language, or one that does not parse, counts by its text without the white
-    space at its ends and at the ends of lines.
+    A program in another language, or one that does not parse, counts by its text: only white space at
+    the ends of its lines, and empty lines at its end, make no difference.
     """
     if language == "python":
         try:
             return hashlib.sha256(_serialized(parse(code))).hexdigest()
         except SyntaxError:
             pass
-    text = "\n".join(line.rstrip() for line in code.strip().splitlines())
+    text = "\n".join(line.rstrip() for line in code.rstrip().split("\n"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
