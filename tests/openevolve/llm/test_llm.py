@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from openevolve.errors import UserError
 from openevolve.llm.answers import read_reply
 from openevolve.llm.azure import build_azure_language_model, choose_provider
-from openevolve.llm.base import Completion, CompletionFailed
+from openevolve.llm.base import Completion
 from openevolve.llm.ensemble import Ensemble
 from openevolve.llm.openai_client import request_parameters
-from openevolve.llm.replay import RecordedReplies
+from openevolve.llm.replay import PromptKeyedReplies, RecordedCall
 from openevolve.records.program import Usage
 from openevolve.settings.models import LLMConfig, ModelConfig
 from tests.support.llm_calls import (
@@ -143,6 +143,11 @@ class TestParameters:
         assert request_parameters(ModelConfig(name="gpt-4o")) == {}
 
 
+def recorded(name: str, calls: int) -> PromptKeyedReplies:
+    """A model that answers the messages of these tests so often."""
+    return PromptKeyedReplies([RecordedCall(MESSAGES, Completion("r", name, ()))] * calls)
+
+
 class TestEnsemble:
     def test_draws_by_weight(self) -> None:
         drawn = self.draws(seed=1, weights={"a": 3, "b": 1, "never": 0}, calls=2000)
@@ -161,18 +166,18 @@ class TestEnsemble:
             rng = random.Random(seed)
             return [(await ensemble.complete(MESSAGES, rng)).model for _ in range(calls)]
 
-        ensemble = Ensemble([(RecordedReplies(["r"] * calls, name), w) for name, w in weights.items()])
+        ensemble = Ensemble([(recorded(name, calls), weight) for name, weight in weights.items()])
         return asyncio.run(all_calls())
 
     @pytest.mark.parametrize("weights", [[], [0.0, 0.0]])
     def test_no_weight_is_an_error(self, weights: list[float]) -> None:
         with pytest.raises(UserError, match="weight above 0"):
-            Ensemble([(RecordedReplies([]), weight) for weight in weights])
+            Ensemble([(recorded("m", 0), weight) for weight in weights])
 
     def test_closes_every_member(self) -> None:
         closed = []
 
-        class BadAtClosing(RecordedReplies):
+        class BadAtClosing(PromptKeyedReplies):
             async def close(self) -> None:
                 closed.append(self)
                 raise OSError("no")
@@ -196,20 +201,6 @@ class TestEnsemble:
             ("cheap", 0.1),
             ("dear", 0.9),
         }
-
-
-def test_recorded_replies_come_in_order_and_then_fail() -> None:
-    async def replay() -> list[Completion]:
-        model = RecordedReplies(["first", "second"])
-        completions = [await model.complete(MESSAGES, random.Random(0)) for _ in range(2)]
-        with pytest.raises(CompletionFailed, match="all 2 recorded replies"):
-            await model.complete(MESSAGES, random.Random(0))
-        await model.close()
-        return completions
-
-    completions = asyncio.run(replay())
-    assert [completion.text for completion in completions] == ["first", "second"]
-    assert all(completion.usage == Usage() for completion in completions)
 
 
 class TestProviders:
