@@ -1,5 +1,6 @@
 """What ``--check`` prints: what a run would use, take and cost. Nothing is downloaded or written for it."""
 
+import asyncio
 import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ class Check:
 def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: bool = False) -> Check:
     """Look at everything that a run depends on; what would stop it is part of the report."""
     problems: list[str] = []
-    lines = [_provider(config, problems), *_data(task, problems), *_limits(config)]
+    lines = [*_provider(config, problems), *_data(task, problems), *_limits(config)]
     isolation = _isolation(config.evaluator.isolation, allow_unsafe, private_paths(task), problems)
     config = with_isolation(config, isolation.level)
     lines.append(f"isolation: {isolation.line}")
@@ -71,14 +72,26 @@ def _noted(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
-def _provider(config: Config, problems: list[str]) -> str:
+def _provider(config: Config, problems: list[str]) -> list[str]:
     if config.proposer == "offline":
-        return "proposals: offline, no language model"
-    provider = "no language model can be reached"
+        return ["proposals: offline, no language model"]
+    lines = ["proposals: no language model can be reached"]
     with _noted(problems):
         check_budget(config)
         provider, _ = choose_provider(config.llm, os.environ)
-    return f"proposals: {provider}"
+        lines = [f"proposals: {provider}", *_models(config, problems)]
+    return lines
+
+
+def _models(config: Config, problems: list[str]) -> list[str]:
+    """How each model takes a small request; for what is sent to it otherwise than set, a line too."""
+    from openevolve.llm.openai_client import sampling_note
+    from openevolve.llm.trial import try_models
+
+    trials = asyncio.run(try_models(config, lambda llm: choose_provider(llm, os.environ)[1]))
+    problems += [trial.problem for trial in trials if trial.problem]
+    notes = [sampling_note(model) for model in config.llm.ensemble()]
+    return [f"model: {line}" for line in [*(t.line() for t in trials if not t.problem), *filter(None, notes)]]
 
 
 def _isolation(level: Level, allow_unsafe: bool, private: Sequence[Path], problems: list[str]) -> Isolation:

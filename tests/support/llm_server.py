@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
+from openevolve.llm import trial
+
 _AZURE_PATH = re.compile(r"/openai/deployments/[^/]+/chat/completions")
 _OPENAI_PATH = "/v1/chat/completions"
 
@@ -51,8 +53,7 @@ class Exchange(BaseHTTPRequestHandler):
         )
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.asked = Request(address.path, query, headers, json.loads(body))
-        self.server.script.record(self.asked)
-        behaviour = self.server.script.next() if known else Status(404, "no such path")
+        behaviour = self.server.script.answer(self.asked) if known else Status(404, "no such path")
         with suppress(ConnectionError, TimeoutError):  # the client gave up first
             behaviour.serve(self)
 
@@ -189,11 +190,12 @@ class CutOff:
 class ReplyServer:
     """A context manager; the script starts again after its last behaviour.
 
-    Stopping it ends hanging replies too and waits until no thread is left.
+    ``trial`` answers the small request that is made before a run. Stopping the server ends hanging replies
+    too and waits until no thread is left.
     """
 
-    def __init__(self, behaviours: Sequence[Behaviour]) -> None:
-        self._server = _Server(_Script(behaviours))
+    def __init__(self, behaviours: Sequence[Behaviour], trial: Behaviour | None = None) -> None:
+        self._server = _Server(_Script(behaviours, trial or Reply("OK", usage=(12, 1))))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     def __enter__(self) -> Self:
@@ -220,24 +222,31 @@ class ReplyServer:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """Every request so far, in order of arrival."""
+        """Every request of the script so far, in order of arrival."""
         return tuple(self._server.script.requests)
+
+    @property
+    def trials(self) -> tuple[Request, ...]:
+        """Every small request that came before a run."""
+        return tuple(self._server.script.trials)
 
 
 class _Script:
     """Behaviours in turn, for handlers in several threads."""
 
-    def __init__(self, behaviours: Sequence[Behaviour]) -> None:
+    def __init__(self, behaviours: Sequence[Behaviour], of_trials: Behaviour) -> None:
         self._turns = itertools.cycle(behaviours)
+        self._of_trials = of_trials
         self._lock = threading.Lock()
         self.requests: list[Request] = []
+        self.trials: list[Request] = []
 
-    def record(self, request: Request) -> None:
+    def answer(self, request: Request) -> Behaviour:
         with self._lock:
+            if request.json["messages"] == list(trial.MESSAGES):
+                self.trials.append(request)
+                return self._of_trials
             self.requests.append(request)
-
-    def next(self) -> Behaviour:
-        with self._lock:
             return next(self._turns)
 
 

@@ -69,6 +69,16 @@ def build_proposer(config: Config) -> Proposer:
     return LLMProposer(build_language_model(config.llm, os.environ), config)
 
 
+def try_language_models(config: Config) -> None:
+    """Raises UserError, or RunInterrupted, where a model that the run needs cannot be used."""
+    if config.proposer != "llm" and not config.llm.evaluator_models:
+        return  # nor is the SDK imported, which takes more than a second
+    from openevolve.llm import build_language_model
+    from openevolve.llm.trial import check_models
+
+    check_models(config, lambda llm: build_language_model(llm, os.environ))
+
+
 def build_reviewer(config: Config) -> Reviewer:
     """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
     if not config.llm.evaluator_models:
@@ -109,13 +119,15 @@ def _run(options: argparse.Namespace) -> int:
     config = with_isolation(config, isolation.level)
     folder = _output_folder(options)
     _check_that_it_began_with(read_program(options.initial_program), folder, options)
+    proposer, reviewer = build_proposer(config), build_reviewer(config)
+    try_language_models(config)
     run = Run(
         config=config,
         initial_program=options.initial_program,
         evaluator=options.evaluation_file,
         folder=folder,
-        proposer=build_proposer(config),
-        reviewer=build_reviewer(config),
+        proposer=proposer,
+        reviewer=reviewer,
         begun=lambda: _announce(f"isolation: {isolation.line}"),
     )
     try:

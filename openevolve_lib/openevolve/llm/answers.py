@@ -128,6 +128,7 @@ def _tokens(body: bytes) -> Tokens | None:
 _REFUSAL_CODES = {"content_filter", "content_policy_violation", "invalid_prompt"}
 _TOO_LONG_CODES = {"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"}
 _TOO_LONG_WORDS = "maximum context length"  # vLLM gives no code of its own
+_NO_ROOM_WORDS = "model output limit was reached"  # of a model that reasons, instead of an empty reply
 _NO_MONEY_CODES = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
 
 _ADVICE = {
@@ -173,6 +174,8 @@ def _read_status(error: openai.APIStatusError) -> Answer:
         return Answer(Status.REFUSED, detail=detail)
     if code == 413 or labels & _TOO_LONG_CODES or _TOO_LONG_WORDS in words:
         return Answer(Status.PROMPT_TOO_LONG, detail=detail)
+    if code == 400 and _NO_ROOM_WORDS in words:
+        return Answer(Status.TRUNCATED, tokens=None, detail="cut off at max_tokens")
     if code < 400:
         location = error.response.headers.get("location", "nowhere")
         return Answer(

@@ -205,22 +205,49 @@ def test_a_language_model_writes_programs(provider: str, cache: Path, tmp_path: 
 
 def test_a_wrong_key_stops_at_once_with_the_providers_message(cache: Path, tmp_path: Path) -> None:
     body = json.dumps({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}})
-    with ReplyServer([Status(401, body)]) as server:
-        done = run(
-            tmp_path, cache, "--iterations", "3", *SMALL, "--set", "task.size=28",
-            "--set", f"llm.api_base={server.api_base}", keys={"OPENAI_API_KEY": "sk-wrong"},
-        )  # fmt: skip
+    with ReplyServer([Reply("code")], trial=Status(401, body)) as server:
+        options = ("--set", f"llm.api_base={server.api_base}", "--set", "task.size=28", *SMALL)
+        keys = {"OPENAI_API_KEY": "sk-wrong"}
+        done = run(tmp_path, tmp_path / "cache", "--iterations", "3", *options, keys=keys)
+        checked = run(tmp_path, cache, "--check", *options, keys=keys)
     assert done.returncode == 2
     assert "Incorrect API key provided" in done.stderr
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []  # before data are made and the seed is trained
+    assert checked.returncode == 2
+    assert "Incorrect API key provided" in values(checked.stdout)["problem"]
+    assert values(checked.stdout)["ready"] == "no"
+
+
+def test_check_finds_that_nobody_answers(cache: Path, tmp_path: Path) -> None:
+    with ReplyServer([Reply("code")]) as server:
+        pass
+    done = run(
+        tmp_path,
+        cache,
+        "--check",
+        *SMALL,
+        "--set",
+        "task.size=28",
+        "--set",
+        f"llm.api_base={server.api_base}",
+    )
+    assert done.returncode == 2
+    assert values(done.stdout)["problem"].endswith("Is the address right, does the server run?")
+    assert values(done.stdout)["ready"] == "no"
 
 
 def test_check_reports_and_touches_nothing(cache: Path, tmp_path: Path) -> None:
     keys = {"OPENAI_API_KEY": "sk-planted-key"}
-    done = run(tmp_path, cache, "--check", *SMALL, "--set", "task.size=28", keys=keys)
+    with ReplyServer([Reply("code")]) as server:
+        address = f"llm.api_base={server.api_base}"
+        done = run(tmp_path, cache, "--check", *SMALL, "--set", "task.size=28", "--set", address, keys=keys)
     assert done.returncode == 0, done.stderr
+    assert len(server.trials) == 1
     for line in (
         "proposals: openai",
+        "model: gpt-5-mini answers (13 tokens, $0.00)",
+        "model: gpt-5-mini samples in its own way: llm.temperature (0.8) is not sent to it",
         "data: demo-breastmnist",
         "limits: 100 iterations",
         "device: ",

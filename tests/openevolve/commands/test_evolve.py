@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -270,11 +269,8 @@ def test_nobody_at_the_address_of_the_model_is_told_and_nothing_is_spent(
 ) -> None:
     dead = "llm={api_base: 'http://127.0.0.1:9/v1', primary_model: none, retries: 0, retry_delay: 0}"
     assert exit_code([*trio, "-i", "20", "--set", dead]) == 3
-    found = capsys.readouterr()
-    # Proposals are under way at once: each may be the one that finds it out.
-    assert re.search(r"expected an answer from the language model, found none to [345] calls", found.err)
-    assert "resume: run the same command again" in found.err
-    assert len([event for event in events() if event["event"] == "proposed"]) <= 4
+    assert "none: no usable reply after 2 attempts; the last was connection_error" in capsys.readouterr().err
+    assert not Path("openevolve_output").exists()
 
 
 def test_a_folder_holds_the_run_of_one_program(trio: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,8 @@ import subprocess
 from pathlib import Path
 
 from tests.support.commands import run
-from tests.support.llm_server import Behaviour, Reply, ReplyServer, html
+from tests.support.llm_calls import error_body
+from tests.support.llm_server import Behaviour, Close, Reply, ReplyServer, Status, html
 
 EVALUATOR = """
 import runpy
@@ -25,11 +26,13 @@ def programs(usage: tuple[int, int] | None) -> list[Behaviour]:
     return [Reply(f"```python\nX = {number}.0\n```", usage=usage) for number in range(20, 60)]
 
 
-def evolve(folder: Path, script: list[Behaviour], *options: str) -> subprocess.CompletedProcess[str]:
+def evolve(
+    folder: Path, script: list[Behaviour], *options: str, trial: Behaviour | None = None
+) -> subprocess.CompletedProcess[str]:
     (folder / "initial_program.py").write_text("X = 10.0\n")
     (folder / "evaluator.py").write_text(EVALUATOR)
     (folder / "config.yaml").write_text(CONFIG)
-    with ReplyServer(script) as server:
+    with ReplyServer(script, trial) as server:
         command = "openevolve-run initial_program.py evaluator.py -c config.yaml -o out"
         address = f"--set llm.api_base={server.api_base}"
         return run(folder, " ".join([command, address, *options]), no_proxy="127.0.0.1")
@@ -80,3 +83,31 @@ def test_pages_in_the_place_of_replies_are_an_outage(tmp_path: Path) -> None:
         in ended.stderr
     )
     assert "expected a chat completion, found <!doctype html>" in ended.stderr
+
+
+class TestTrial:
+    """A model is tried before the initial program is evaluated."""
+
+    def test_a_wrong_key(self, tmp_path: Path) -> None:
+        ended = evolve(tmp_path, programs((1, 1)), "-i 2", trial=Status(401, error_body("Incorrect API key")))
+        assert ended.returncode == 2
+        assert ended.stderr == "error: m: HTTP 401: Incorrect API key (check the API key)\n"
+        assert not (tmp_path / "out").exists()
+
+    def test_a_page(self, tmp_path: Path) -> None:
+        ended = evolve(tmp_path, programs((1, 1)), "-i 2", trial=html())
+        assert ended.returncode == 3
+        assert "most end in /v1" in ended.stderr
+        assert not (tmp_path / "out").exists()
+
+    def test_an_overloaded_server_is_waited_for_by_the_run(self, tmp_path: Path) -> None:
+        ended = evolve(tmp_path, programs((1, 1)), "-i 2", trial=Status(503))
+        assert ended.returncode == 0
+        assert "a run would wait for it (llm.patience)" in ended.stderr
+
+
+def test_a_model_that_falls_silent_before_its_first_reply_ends_the_run(tmp_path: Path) -> None:
+    ended = evolve(tmp_path, [Close()], "-i 20 --set llm.retries=0")
+    assert ended.returncode == 3
+    assert "expected an answer from the language model, found none to 3 calls" in ended.stderr
+    assert "resume: run the same command again" in ended.stderr
