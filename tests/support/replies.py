@@ -112,13 +112,6 @@ USABLE = [
         "Disc",
     ),
     Usable("shell commands", fence("pip install discs\n", "bash") + fence(program("Disc")), "Disc"),
-    Usable("JSON", fence(json.dumps({"why": "area", "model_py": program("Disc")}), "json"), "Disc"),
-    Usable("JSON without a fence", json.dumps({"why": "area", "model_py": program("Disc")}), "Disc"),
-    Usable("JSON with raw line ends", '{"model_py": "' + program("Disc") + '"}', "Disc"),
-    Usable(
-        "JSON with Windows line ends", json.dumps({"code": program("Disc").replace("\n", "\r\n")}), "Disc"
-    ),
-    Usable("line numbers", fence(NUMBERED), "Disc"),
     Usable("Windows line ends", fence(program("Disc").replace("    ", "\t")).replace("\n", "\r\n"), "Disc"),
     Usable("byte order mark", "\ufeff" + program("Disc"), "Disc"),
     Usable("non-ASCII names", fence(program("Größe", "self.size ** 2 + (µ := 1) - μ")), "Größe"),
@@ -169,8 +162,9 @@ UNUSABLE = [
     Unusable("return outside a function", fence(program("Disc") + "return 3\n"), "outside function"),
     Unusable("only usage", USAGE, "defines build, found code that defines nothing"),
     Unusable("another interface", fence("def make(size):\n    return size\n"), "defines build.*defines make"),
-    Unusable("JSON without a program", '{"model_py": "see above"}', "found an error|found code"),
-    Unusable("a JSON block", fence('{"build": 3}\n', "json"), "without code"),
+    Unusable("JSON", fence(json.dumps({"model_py": program("Disc")}), "json"), "without code"),
+    Unusable("JSON without a fence", json.dumps({"model_py": program("Disc")}), "text without code"),
+    Unusable("line numbers", fence(NUMBERED), "line 1: .*1 | import math"),
     Unusable(
         "spread over blocks",
         fence(program("Disc").split("def build")[0]) + fence("def build(size=3):\n    return Disc(size)\n"),

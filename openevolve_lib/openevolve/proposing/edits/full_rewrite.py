@@ -1,17 +1,14 @@
-"""The whole program that a reply holds, however it is wrapped.
+"""The whole program that a reply holds: one of its fenced blocks, or code without any fence.
 
-Every block of the reply is read in turn: a fenced block, the strings of a JSON object, lines with their
-numbers, or code without any fence. A block can be the program if it parses and defines a name of the
-parent's interface; a block that only uses the program does not define it. Among several the best is
-one that is not the parent, then the one that defines most of that interface, then one that binds every
-name it reads, then the last: in replies that correct themselves the later program is the better one.
-Two programs are never joined.
+A block can be the program if it parses and defines a name of the parent's interface; a block that only
+uses the program does not define it. Among several the best is one that is not the parent, then the one
+that defines most of that interface, then one that binds every name it reads, then the last: in replies
+that correct themselves the later program is the better one. Two programs are never joined.
 """
 
 import ast
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openevolve.proposing.edits.errors import EditError
@@ -25,7 +22,6 @@ from openevolve.proposing.edits.source import (
     unbound_names,
 )
 
-NUMBERED = re.compile(r"[ \t]*+(\d{1,9}+)(?:[ \t]*+[|:│] ?|\t)(.*)")
 FIRST_LINE = re.compile(
     r'^(?:import \w|from \S++ import |(?:async )?def \w|class \w++[(:]|@\w|"""|\'\'\')', re.M
 )
@@ -52,8 +48,8 @@ def find_program(text: str, parent: str, language: str) -> tuple[str, int]:
     if language != "python":
         return _tagged_program(blocks, language)
     closed = [block.text for block in blocks if block.closed]
-    pieces = [piece for block in closed for piece in _pieces(block)] if blocks else _unfenced(text)
-    texts = [piece for piece in pieces if piece.strip()]
+    code = [block.text for block in blocks if block.closed and block.tag != "json"]  # it may be valid Python
+    texts = [piece for piece in (code if blocks else _unfenced(text)) if piece.strip()]
     wanted = _interface_of(parent)
     parsed = [Candidate(code, tree) for code in texts if (tree := _tree(code)) and tree.body]
     candidates = [c for c in parsed if not wanted or defined_names(c.tree) & wanted]
@@ -109,41 +105,8 @@ def _tree(code: str) -> ast.Module | None:
         return None
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """What a block can be read as: the strings of a JSON object, or code without its line numbers."""
-    values = _json_object(text)
-    if values is None:
-        yield _without_line_numbers(text)
-    else:
-        yield from (value for value in values.values() if isinstance(value, str))
-
-
-def _json_object(text: str) -> dict[str, object] | None:
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        values = json.loads(text, strict=False)  # models leave line breaks in strings
-    except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def _without_line_numbers(text: str) -> str:
-    """The text, without the numbers if every line has one and they rise by one."""
-    lines = text.strip("\n").split("\n")
-    numbered = [NUMBERED.fullmatch(line.rstrip()) for line in lines]
-    if any(match is None for match in numbered):
-        return text
-    numbers, codes = zip(*((match[1], match[2]) for match in numbered if match), strict=True)
-    rising = [str(int(numbers[0]) + i) for i in range(len(numbers))]
-    return "\n".join(codes) + "\n" if list(numbers) == rising else text
-
-
 def _unfenced(text: str) -> list[str]:
-    """The pieces of a reply without fences: as those of a block, or code with prose around it."""
-    pieces = list(_pieces(text))
-    if pieces != [text]:
-        return pieces
+    """The code of a reply without fences, without the prose around it."""
     opening = FIRST_LINE.search(text)
     return [_without_closing_prose(text[opening.start() :])] if opening else []
 
@@ -183,6 +146,6 @@ def _why_none(text: str, texts: Sequence[str], wanted: set[str]) -> str:
     try:
         found = ", ".join(sorted(defined_names(parse(longest)))) or "nothing"
     except SyntaxError as error:
-        return f"expected a program that parses, found an error: {explain(error)}"
+        return f"expected a program in a fenced code block that parses, found an error: {explain(error)}"
     names = " or ".join(sorted(wanted)) or "something"
     return f"expected a program that defines {names}, found code that defines {found}"
