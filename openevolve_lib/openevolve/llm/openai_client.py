@@ -14,7 +14,7 @@ import openai
 from openai.types.chat import ChatCompletionMessageParam
 
 from openevolve.errors import UserError
-from openevolve.llm.answers import Answer, Status, read_error, read_reply
+from openevolve.llm.answers import Answer, read_error, read_reply
 from openevolve.llm.base import (
     Attempt,
     Completion,
@@ -26,6 +26,7 @@ from openevolve.llm.base import (
 from openevolve.llm.ensemble import Ensemble
 from openevolve.llm.outage import OutageWaiting
 from openevolve.llm.prices import most_tokens, usage_at_most, usage_of
+from openevolve.llm.status import Status
 from openevolve.records.program import Usage
 from openevolve.settings.models import LLMConfig, ModelConfig, Price
 from openevolve.settings.secrets import without_secrets

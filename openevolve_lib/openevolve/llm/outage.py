@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from openevolve.llm.answers import Status
 from openevolve.llm.base import (
     Attempt,
     Completion,
@@ -17,6 +16,7 @@ from openevolve.llm.base import (
     Message,
     ModelUnreachable,
 )
+from openevolve.llm.status import Status
 
 log = logging.getLogger("openevolve")
 

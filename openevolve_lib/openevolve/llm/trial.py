@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from openevolve.errors import RunInterrupted
-from openevolve.llm.answers import Status
 from openevolve.llm.base import CompletionFailed, LanguageModel, Message, ProviderRejected
 from openevolve.llm.openai_client import takes_sampling
+from openevolve.llm.status import Status
 from openevolve.records.program import Usage
 from openevolve.settings.models import Config, LLMConfig, ModelConfig
 
