@@ -43,6 +43,7 @@ from openevolve.commands.evolve import (
 from openevolve.engine.run import Result, Run, execute
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import establish
+from openevolve.llm import try_language_models
 from openevolve.llm.azure import choose_provider
 from openevolve.proposing import Proposer
 from openevolve.records.program import Elite
@@ -91,7 +92,7 @@ def _main(options: argparse.Namespace) -> int:
         private=private_paths(plan.task),
     )
     provider, proposer = choose_proposer(plan.config)
-    try_language_models(plan.config)
+    try_language_models(plan.config, lambda llm: choose_provider(llm, os.environ)[1])
     load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
     gpus = plan.config.evaluator.device(slot=0)
     task, device = settle_device(plan.task, SEED_PROGRAM, isolation.level, gpus)
@@ -148,21 +149,10 @@ def choose_proposer(config: Config) -> tuple[str, Proposer]:
         from medevonet.mutation import LayerMutation
 
         return "offline, no language model", LayerMutation(config)
-    from openevolve.llm.settings import check_budget
     from openevolve.proposing.llm import LLMProposer
 
-    check_budget(config)
     provider, model = choose_provider(config.llm, os.environ)
     return provider, LLMProposer(model, config)
-
-
-def try_language_models(config: Config) -> None:
-    """Raises UserError, or RunInterrupted, where a model that the run needs cannot be used."""
-    if config.proposer != "llm" and not config.llm.evaluator_models:
-        return  # nor is the SDK imported, which takes more than a second
-    from openevolve.llm.trial import check_models
-
-    check_models(config, lambda llm: choose_provider(llm, os.environ)[1])
 
 
 def choose_reviewer(config: Config) -> Reviewer:

@@ -15,6 +15,7 @@ from openevolve.engine.run import Result, Run, execute, read_program
 from openevolve.engine.signals import ended_by_signals
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Level, establish
+from openevolve.llm import build_language_model, try_language_models
 from openevolve.proposing import Proposer
 from openevolve.reflection.reviewer import LLMReviewer, NoReviewer, Reviewer
 from openevolve.settings.files import load_config
@@ -61,30 +62,15 @@ def build_proposer(config: Config) -> Proposer:
         from openevolve.proposing.offline import OfflineMutation
 
         return OfflineMutation(config)
-    from openevolve.llm import build_language_model
-    from openevolve.llm.settings import check_budget
     from openevolve.proposing.llm import LLMProposer
 
-    check_budget(config)
     return LLMProposer(build_language_model(config.llm, os.environ), config)
-
-
-def try_language_models(config: Config) -> None:
-    """Raises UserError, or RunInterrupted, where a model that the run needs cannot be used."""
-    if config.proposer != "llm" and not config.llm.evaluator_models:
-        return  # nor is the SDK imported, which takes more than a second
-    from openevolve.llm import build_language_model
-    from openevolve.llm.trial import check_models
-
-    check_models(config, lambda llm: build_language_model(llm, os.environ))
 
 
 def build_reviewer(config: Config) -> Reviewer:
     """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
     if not config.llm.evaluator_models:
         return NoReviewer()
-    from openevolve.llm import build_language_model
-
     return LLMReviewer(build_language_model(config.llm.reviewers(), os.environ), config)
 
 
@@ -120,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
     folder = _output_folder(options)
     _check_that_it_began_with(read_program(options.initial_program), folder, options)
     proposer, reviewer = build_proposer(config), build_reviewer(config)
-    try_language_models(config)
+    try_language_models(config, lambda llm: build_language_model(llm, os.environ))
     run = Run(
         config=config,
         initial_program=options.initial_program,

@@ -1,10 +1,18 @@
 """Language models: clients with deadlines, usage and price, and ensembles of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from openevolve.llm.base import LanguageModel
-from openevolve.llm.settings import NoApiKey, checked_address, checked_key, is_local, named_models
-from openevolve.settings.models import LLMConfig, ModelConfig
+from openevolve.llm.settings import (
+    NoApiKey,
+    check_budget,
+    checked_address,
+    checked_key,
+    is_local,
+    named_models,
+)
+from openevolve.records.program import Usage
+from openevolve.settings.models import Config, LLMConfig, ModelConfig
 
 _NO_KEY_NEEDED = "no-key-needed"  # the SDK insists on a key; local servers do not read it
 
@@ -31,6 +39,20 @@ def build_language_model(config: LLMConfig, environment: Mapping[str, str]) -> L
         return AsyncOpenAI(api_key=key, base_url=address, max_retries=0, http_client=bounded_http_client())
 
     return ensemble_of_clients(named_models(config), connect, config)
+
+
+def try_language_models(config: Config, connect: Callable[[LLMConfig], LanguageModel]) -> Usage:
+    """Before anything is trained: whether the budget can be kept and every model answers; what that took.
+
+    Raises UserError, or RunInterrupted where the same command may work later.
+    """
+    if config.proposer != "llm" and not config.llm.evaluator_models:
+        return Usage()
+    from openevolve.llm.trial import check_models  # late, as above
+
+    if config.proposer == "llm":
+        check_budget(config)
+    return check_models(config, connect)
 
 
 def _api_key(model: ModelConfig, address: str, environment: Mapping[str, str]) -> str:

@@ -88,6 +88,12 @@ def test_pages_in_the_place_of_replies_are_an_outage(tmp_path: Path) -> None:
 class TestTrial:
     """A model is tried before the initial program is evaluated."""
 
+    def test_a_budget_that_cannot_be_kept(self, tmp_path: Path) -> None:
+        ended = evolve(tmp_path, programs((1, 1)), "--set budget.dollars=1 --set llm.primary_model=other")
+        assert ended.returncode == 2
+        assert "expected a price for every model in llm.prices, found none for other" in ended.stderr
+        assert not (tmp_path / "out").exists()
+
     def test_a_wrong_key(self, tmp_path: Path) -> None:
         ended = evolve(tmp_path, programs((1, 1)), "-i 2", trial=Status(401, error_body("Incorrect API key")))
         assert ended.returncode == 2
