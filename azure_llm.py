@@ -1,5 +1,5 @@
-"""Azure OpenAI, if AZURE_OPENAI_API_KEY is set; else OpenAI (``openevolve.llm.azure``)."""
+"""Azure OpenAI, if AZURE_OPENAI_API_KEY is set; else OpenAI (``openevolve.llm.provider``)."""
 
-from openevolve.llm.azure import choose_provider
+from openevolve.llm.provider import choose_provider
 
 __all__ = ["choose_provider"]

@@ -85,7 +85,7 @@ def failing_model(proposals: int, notes: list[str]) -> list[Row]:
         f"model: {account.result.reason}; {account.served.total()} requests, {faulty} answered with a fault "
         f"of {len(models.FAULTS)} kinds; attempts: {listed(account.statuses)}",
         f"model: {account.seconds:.0f} s, at most {bound:.0f} s allowed; "
-        f"{account.result.history.usage.tokens:,} tokens recorded",
+        f"{account.result.state.usage.tokens:,} tokens recorded",
     ]
     return [
         (

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from benchmarks.replies import LONGEST, program_of, seed_program
 from medevonet.mutation import LayerMutation
-from openevolve.proposing.edits import normalized
+from openevolve.population.fingerprints import normalized
 from openevolve.proposing.edits.errors import EditError
 from openevolve.records.program import Context, Elite, Program
-from openevolve.search.parents import random_source
 from openevolve.settings.models import Config
+from openevolve.state.random import random_source
+from openevolve.testing.desks import TestDesk
 
 _SEED = 1
 
@@ -33,7 +34,7 @@ def pool(replies: Path | None, count: int) -> dict[str, str]:
         rng = random_source(_SEED, iteration, "proposal")
         name = rng.choice(list(programs))
         parent = Elite(Program(name, programs[name], iteration=0, island=0), {})
-        proposal = asyncio.run(proposer.propose(Context(iteration, 0, parent, rng)))
+        proposal = asyncio.run(proposer.propose(Context(iteration, 0, parent, rng), TestDesk(iteration)))
         if proposal.code is not None and normalized(proposal.code) not in known:
             known.add(normalized(proposal.code))
             programs[f"offline {iteration}"] = proposal.code

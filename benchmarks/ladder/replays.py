@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from benchmarks.ladder.agreement import TOP_SHARE
 from benchmarks.ladder.records import Record
 from openevolve.measuring.ladder import is_remote
-from openevolve.measuring.promotion import Climb, PromotionRule, Verdict
+from openevolve.measuring.promotion import Climb, PromotionRule
 from openevolve.population.axes import Axis, declared_axes
 from openevolve.population.island import Cell
+from openevolve.records.decision import Verdict
 from openevolve.settings.models import Config, LadderConfig
 
 REPLAYS = 20

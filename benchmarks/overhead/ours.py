@@ -9,26 +9,30 @@ evaluated in a process of its own.
 import asyncio
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.overhead import workload
 from benchmarks.overhead.timeline import Timeline
 from openevolve.commands.display import PlainDisplay
-from openevolve.engine.controller import Controller, Observer, Parts
-from openevolve.engine.run import Run, execute
+from openevolve.engine.assembly import build_strategies
+from openevolve.engine.controller import Controller
+from openevolve.engine.iteration import Steps
+from openevolve.engine.plan import Plan
+from openevolve.engine.recorder import Recorder
+from openevolve.engine.run import execute
 from openevolve.evaluating.channel import Decide
-from openevolve.inspect.exports import Storage
+from openevolve.evaluating.executor import unheard
+from openevolve.inspect.exports import Exports
 from openevolve.llm.base import Attempt, Completion, Message
-from openevolve.population.axes import declared_axes
-from openevolve.population.database import Database
+from openevolve.proposing.desk import Desk
 from openevolve.proposing.llm import LLMProposer
 from openevolve.records.program import Context, Outcome, Program, Proposal
-from openevolve.search.parents import ExploreExploit
+from openevolve.reflection.reviewer import NoReflection
 from openevolve.settings.files import apply_overrides, check
 from openevolve.settings.models import Config
-from openevolve.state.history import History
 from openevolve.state.journal import Event, Journal
+from openevolve.state.state import State
 
 PROMPT_PROGRAMS = 6  # with the default settings a prompt shows a parent, three top programs and two others
 
@@ -39,11 +43,11 @@ class ScriptedProposer:
     def __init__(self) -> None:
         prompt = workload.initial_program() * PROMPT_PROGRAMS
         self._messages = ({"role": "user", "content": prompt},)
+        self._model = ScriptedModel()
 
-    async def propose(self, context: Context) -> Proposal:
-        return Proposal(
-            code=workload.random_program(context.rng), proposer="scripted", messages=self._messages
-        )
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
+        await desk.complete(self._model, self._messages)
+        return Proposal(code=workload.random_program(context.rng), proposer="scripted")
 
 
 class InstantExecutor:
@@ -51,25 +55,25 @@ class InstantExecutor:
 
     slots = 1
 
-    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
+    async def evaluate(
+        self, program: Program, decide: Decide | None = None, started: Callable[[], None] = unheard
+    ) -> Outcome:
+        started()
         return Outcome(program.id, workload.score(program.code))
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
-class Recorder:
-    """Observes the loop."""
+class Sampler:
+    """Observes the loop: a sample for every program that counts."""
 
-    def __init__(self, database: Database, timeline: Timeline) -> None:
-        self._database = database
+    def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
 
-    def recorded(self, event: Event) -> None:
-        """Programs count once they are committed."""
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
-        self._timeline.sample(len(self._database))
+    def observe(self, event: Event, state: State) -> None:
+        if event["event"] == "committed":
+            self._timeline.sample(len(state.population))
 
 
 class ScriptedModel:
@@ -87,28 +91,23 @@ class RecordingDisplay(PlainDisplay):
 
     def __init__(self, timeline: Timeline) -> None:
         super().__init__()
-        self._timeline = timeline
-        self._database: Database | None = None
+        self._sampler = Sampler(timeline)
 
-    def watch(self, controller: Controller) -> None:
-        super().watch(controller)
-        self._database = controller.database
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
-        super().committed(program, outcome)
-        assert self._database is not None
-        self._timeline.sample(len(self._database))
+    def observe(self, event: Event, state: State) -> None:
+        super().observe(event, state)
+        self._sampler.observe(event, state)
 
 
 def loop(config: Config, folder: Path, timeline: Timeline) -> None:
-    database = Database(config.database, declared_axes(config))
-    storage = Storage(folder, database, config.checkpoint_interval, config.file_suffix)
+    exports = Exports(folder, config.checkpoint_interval, config.file_suffix)
     with Journal(folder / "journal.jsonl") as journal:
-        parts = Parts(
-            journal, History(), database, ExploreExploit(config), ScriptedProposer(), InstantExecutor()
-        )
-        observers: list[Observer] = [storage, Recorder(database, timeline)]
-        asyncio.run(Controller(config, workload.initial_program(), parts, observers).run())
+        state = State(config)
+        record = Recorder(journal, state, [exports, Sampler(timeline)])
+        code, executor = workload.initial_program(), InstantExecutor()
+        plan = Plan(config, folder, folder, folder, proposer=ScriptedProposer(), reflection=NoReflection())
+        strategies = build_strategies(plan, state, plan.models, executor)
+        steps = Steps(code, strategies, state, record)
+        asyncio.run(Controller(config, steps, executor.slots, state, record).run(code))
 
 
 def run(
@@ -118,7 +117,7 @@ def run(
     initial = folder / "initial_program.py"
     initial.write_text(workload.initial_program())
     execute(
-        Run(
+        Plan(
             config=config,
             initial_program=initial,
             evaluator=Path(workload.__file__),

@@ -2,12 +2,14 @@
 
 from openevolve.proposing.offline import Mutation, OfflineMutation
 from openevolve.records.program import Context
+from openevolve.settings.registry import strategy
 
 from .variation import crossover, mutate
 
 _MATING_SHARE = 0.15  # of the proposals for which there is a second program to mate with
 
 
+@strategy("proposer", "layers")
 class LayerMutation(OfflineMutation):
     """Varies the layers of the context's parent, or now and then mates it with another good program."""
 

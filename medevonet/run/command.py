@@ -40,14 +40,12 @@ from openevolve.commands.evolve import (
     guard,
     with_isolation,
 )
-from openevolve.engine.run import Result, Run, execute
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import establish
 from openevolve.llm import try_language_models
-from openevolve.llm.azure import choose_provider
-from openevolve.proposing import Proposer
-from openevolve.records.program import Elite
-from openevolve.reflection.reviewer import LLMReviewer, NoReviewer, Reviewer
+from openevolve.llm.provider import choose_provider, models_of_environment
 from openevolve.settings.files import check, public_settings, secrets_of
 from openevolve.settings.models import Config
 
@@ -55,7 +53,7 @@ SEED_PROGRAM = PROJECT / "seed_program.py"
 
 DEMO_RUN_OVERRIDES = (
     *DEMO_OVERRIDES,
-    "proposer=offline",
+    "proposer=layers",
     "deterministic=true",
     "proposals_ahead=2",  # so that no slot waits for the commit of a slower neighbour
     "max_iterations=24",
@@ -66,7 +64,7 @@ DEMO_RUN_OVERRIDES = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class Setup:
     """What the command line asks for."""
 
     config: Config
@@ -81,40 +79,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace) -> int:
     load_dotenv(find_dotenv(usecwd=True))
-    plan = make_plan(options)
+    setup = make_setup(options)
     if options.check:
-        check_report = preflight(plan.config, plan.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
+        check_report = preflight(setup.config, setup.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
     isolation = establish(
-        plan.config.evaluator.isolation,
+        setup.config.evaluator.isolation,
         allow_unsafe=options.allow_unsafe,
-        private=private_paths(plan.task),
+        private=private_paths(setup.task),
     )
-    provider, proposer = choose_proposer(plan.config)
-    try_language_models(plan.config, lambda llm: choose_provider(llm, os.environ)[1])
-    load_datasets(plan.task.datasets, plan.task.size, root=plan.task.data_root, download=plan.task.download)
-    gpus = plan.config.evaluator.device(slot=0)
-    task, device = settle_device(plan.task, SEED_PROGRAM, isolation.level, gpus)
-    settings = public_settings(plan.config) | {"task": task.model_dump(mode="json")}
+    provider = provider_of(setup.config)
+    try_language_models(setup.config, models_of_environment)
+    load_datasets(
+        setup.task.datasets, setup.task.size, root=setup.task.data_root, download=setup.task.download
+    )
+    gpus = setup.config.evaluator.device(slot=0)
+    task, device = settle_device(setup.task, SEED_PROGRAM, isolation.level, gpus)
+    settings = public_settings(setup.config) | {"task": task.model_dump(mode="json")}
     found = {"provider": provider, "device": device, "isolation": isolation.line}
-    run = plan.resumed or create_run()
-    secrets = secrets_of(plan.config)
-    if plan.resumed is None:
+    run = setup.resumed or create_run()
+    secrets = secrets_of(setup.config)
+    if setup.resumed is None:
         write_run_info(run, settings, found, secrets)
     print(f"run: {run}\nproposals: {provider}\ndevice: {device}, {task.precision}", flush=True)
     print(f"isolation: {isolation.line}", flush=True)
-    begun = partial(add_session, run, settings, found, secrets) if plan.resumed else lambda: None
-    in_force = replace(plan, config=with_isolation(plan.config, isolation.level), task=task)
+    begun = partial(add_session, run, settings, found, secrets) if setup.resumed else lambda: None
+    in_force = replace(setup, config=with_isolation(setup.config, isolation.level), task=task)
     try:
-        result = _evolve(in_force, run, proposer, begun)
+        result = _evolve(in_force, run, begun)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_resume(run)}") from None
     _report(run, result)
     return exit_code(result)
 
 
-def make_plan(options: argparse.Namespace) -> Plan:
+def make_setup(options: argparse.Namespace) -> Setup:
     """Settings from a file or from the run to continue, with what the options change. Raises UserError."""
     overrides = [*_preset(options), *options.overrides]
     if options.seed is not None:
@@ -134,46 +134,31 @@ def make_plan(options: argparse.Namespace) -> Plan:
     if resumed:
         recorded = load_settings(resumed / "run_info.json", [])
         check_protocol(check(TaskConfig, recorded.task, "task"), task)
-    return Plan(config, task, resumed)
+    return Setup(config, task, resumed)
 
 
 def _preset(options: argparse.Namespace) -> tuple[str, ...]:
     if options.demo:
         return DEMO_RUN_OVERRIDES
-    return ("proposer=offline",) if options.offline else ()
+    return ("proposer=layers",) if options.offline else ()
 
 
-def choose_proposer(config: Config) -> tuple[str, Proposer]:
-    """The provider's name and the proposer. Raises UserError where a key or a model is missing."""
-    if config.proposer == "offline":
-        from medevonet.mutation import LayerMutation
-
-        return "offline, no language model", LayerMutation(config)
-    from openevolve.proposing.llm import LLMProposer
-
-    provider, model = choose_provider(config.llm, os.environ)
-    return provider, LLMProposer(model, config)
+def provider_of(config: Config) -> str:
+    """Who writes proposals, in words. Raises UserError where a key or a model is missing."""
+    if config.proposer != "llm":
+        return f"{config.proposer}, no language model"
+    return choose_provider(config.llm, os.environ)[0]
 
 
-def choose_reviewer(config: Config) -> Reviewer:
-    """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
-    if not config.llm.evaluator_models:
-        return NoReviewer()
-    _, model = choose_provider(config.llm.reviewers(), os.environ)
-    return LLMReviewer(model, config)
-
-
-def _evolve(plan: Plan, run: Path, proposer: Proposer, begun: Callable[[], None]) -> Result:
+def _evolve(setup: Setup, run: Path, begun: Callable[[], None]) -> Result:
     with display_for_terminal() as display:
         return execute(
-            Run(
-                config=plan.config,
+            Plan(
+                config=setup.config,
                 initial_program=SEED_PROGRAM,
                 evaluator=PROJECT / "evaluator.py",
                 folder=run / "openevolve",
-                proposer=proposer,
-                reviewer=choose_reviewer(plan.config),
-                environment=evaluation_environment(plan.task, run, plan.config.evaluator.isolation),
+                environment=evaluation_environment(setup.task, run, setup.config.evaluator.isolation),
                 evaluator_isolates=True,
                 begun=begun,
             ),
@@ -183,8 +168,8 @@ def _evolve(plan: Plan, run: Path, proposer: Proposer, begun: Callable[[], None]
 
 def _report(run: Path, result: Result) -> None:
     print()
-    if result.database.best():
-        initial = Elite(result.history.programs[0], result.history.outcomes[0].metrics)
+    if result.state.population.best():
+        initial = result.state.scored(0)
         print(closing_summary(run, result, initial))
         best, settings = run / "openevolve/best/best_program.py", run / "run_info.json"
         print(f"evaluate: uv run python train.py {_shell(best)} --config {_shell(settings)}")

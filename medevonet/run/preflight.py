@@ -23,12 +23,12 @@ from openevolve.engine.run import read_program
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Isolation, Level, establish
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.llm.azure import choose_provider
+from openevolve.llm.provider import choose_provider
 from openevolve.llm.settings import check_budget
 from openevolve.proposing.prompts import build_prompt
 from openevolve.records.program import Context, Elite, Program
-from openevolve.search.parents import random_source
 from openevolve.settings.models import Config, ModelConfig, Price
+from openevolve.state.random import random_source
 
 _CHARACTERS_PER_TOKEN = 4
 _REPLY_TOKENS = 2000  # of a usual reply: a program of a hundred lines and a few sentences

@@ -19,7 +19,7 @@ _REPLICATES = 2000
 
 def closing_summary(run: Path, result: Result, initial: Elite) -> str:
     """The text printed at the end: a table, paired tests, and a greppable block of ``key: value``."""
-    best = result.database.best()[0]
+    best = result.state.population.best()[0]
     folder = run / "artifacts"
     seed_record, best_record = _record(folder, initial), _record(folder, best)
     parts = []
@@ -28,13 +28,13 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
         parts.append(_datasets_table(seed_record, best_record, splits))
         if result.completed and best.id != initial.id:
             parts.append(_paired_tests(folder, initial, best))
-    usage = result.history.usage
+    usage = result.state.usage
     lines = [
         "---",
         f"status: {result.reason}",
-        f"iterations: {max(0, len(result.history.outcomes) - 1)}",
-        f"evaluations: {result.history.evaluations}",
-        f"failures: {json.dumps(dict(sorted(result.history.failures.items())))}",
+        f"iterations: {max(0, len(result.state.outcomes) - 1)}",
+        f"evaluations: {result.state.evaluations}",
+        f"failures: {json.dumps(dict(sorted(result.state.failures.items())))}",
         f"seed_mean_val_auc: {initial.metrics['mean_val_auc']:.4f}",
         f"best_mean_val_auc: {best.metrics['mean_val_auc']:.4f}",
         f"seed_params: {initial.metrics['param_count']:.0f}",
@@ -43,7 +43,7 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
         f"tokens: {usage.tokens}",
         f"cost_dollars: {'unknown' if usage.cost_unknown else f'{usage.cost:.4f}'}",
         *([f"spent: {usage.in_words()}"] if usage.calls_without_usage or usage.calls_without_price else []),
-        f"seconds: {result.history.elapsed:.1f}",
+        f"seconds: {result.state.elapsed:.1f}",
         f"run: {run}",
         f"best_program: {run / 'openevolve' / 'best' / 'best_program.py'}",
     ]

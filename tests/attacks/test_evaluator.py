@@ -9,11 +9,12 @@ from textwrap import indent
 
 import pytest
 
-from openevolve.engine.run import Run, evaluation_walls
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import evaluation_walls
 from openevolve.evaluating.isolation.watch import descendants
 from openevolve.evaluating.local import LocalExecutor
-from openevolve.proposing import Proposer
-from openevolve.records.program import Outcome, Program
+from openevolve.proposing.desk import Desk, Proposer
+from openevolve.records.program import Context, Outcome, Program, Proposal
 from openevolve.settings.models import Config
 
 SECRET = "sk-planted-3f9a1c"
@@ -41,7 +42,7 @@ class Stage:
         (self.output / "journal.jsonl").write_text(SECRET)
         config = Config.model_validate({"evaluator": {"timeout": 30}})
         evaluator = folder / "evaluator.py"
-        run = Run(config, folder / "initial.py", evaluator, self.output, proposer)
+        run = Plan(config, folder / "initial.py", evaluator, self.output, proposer=proposer)
         self.executor = LocalExecutor(config.evaluator, evaluator, walls=evaluation_walls(run))
         self.unheld = LocalExecutor(config.evaluator, evaluator)
 
@@ -67,13 +68,13 @@ class Stage:
 class NoProposer:
     """For runs of which only the walls are looked at."""
 
-    async def propose(self, context: object) -> None:
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
         raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    stage = Stage(tmp_path_factory.mktemp("stage"), NoProposer())  # type: ignore[arg-type]
+    stage = Stage(tmp_path_factory.mktemp("stage"), NoProposer())
     yield stage
     stage.executor.close()
     stage.unheld.close()

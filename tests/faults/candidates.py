@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openevolve.commands.display import PlainDisplay
-from openevolve.engine.run import Result, Run, execute
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import Result, execute
+from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, FailureKind, Proposal
 from openevolve.settings.files import load_config
 from openevolve.settings.models import Config
@@ -73,7 +75,7 @@ class Mixture:
         self.order: list[str | None] = [*manners, *[None] * (total - faulty)]
         random.Random(seed).shuffle(self.order)
 
-    async def propose(self, context: Context) -> Proposal:
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
         await asyncio.sleep(0)
         manner = self.order[context.iteration - 1]
         number = context.iteration
@@ -98,9 +100,9 @@ def search(folder: Path, total: int, faulty: int, seed: int, *overrides: str) ->
     initial.write_text("def result():\n    return {'score': 0.0, 'size': 0.0}\n")
     evaluator.write_text(EVALUATOR)
     mixture = Mixture(total, faulty, seed)
-    run = Run(settings(total, *overrides), initial, evaluator, folder / "out", mixture)
+    run = Plan(settings(total, *overrides), initial, evaluator, folder / "out", proposer=mixture)
     result = execute(run, PlainDisplay())
-    outcomes = result.history.outcomes
+    outcomes = result.state.outcomes
     wrong = []
     for iteration, manner in enumerate(mixture.order, start=1):
         outcome = outcomes.get(iteration)

@@ -94,7 +94,7 @@ class Search:
         """Every iteration has at most one outcome, and none is begun again that has one."""
         ended: set[int] = set()
         for event in events:
-            if event["event"] in ("evaluated", "failed", "evaluation_started"):
+            if event["event"] in ("measured", "measuring"):
                 assert event["iteration"] not in ended, event
             if event in endings([event]):
                 ended.add(event["iteration"])
@@ -102,7 +102,7 @@ class Search:
     def is_evaluating(self) -> bool:
         path = journal_of(self.folder)
         events = list(read_journal(path)) if path.exists() else []
-        begun = {e["iteration"] for e in events if e["event"] == "evaluation_started"}
+        begun = {e["iteration"] for e in events if e["event"] == "measuring"}
         return bool(begun - {e["iteration"] for e in endings(events)})
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openevolve.commands.display import PlainDisplay
-from openevolve.engine.run import Result, Run, execute
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import Result, execute
 from openevolve.llm import build_language_model
 from openevolve.proposing.llm import MAX_REPLIES, LLMProposer
 from openevolve.state.journal import read_journal
@@ -58,7 +59,7 @@ class Account:
     served: Counter[str]  # requests by what they were answered with
     statuses: Counter[str]  # attempts in the journal
     seconds: float
-    wrong: tuple[str, ...]  # proposals that took more requests or time than they may
+    wrong: tuple[str, ...]  # calls that took more requests or time than they may
 
 
 def search(folder: Path, proposals: int, seed: int) -> Account:
@@ -75,17 +76,17 @@ def search(folder: Path, proposals: int, seed: int) -> Account:
         )  # fmt: skip
         proposer = LLMProposer(build_language_model(config.llm, {}), config)
         start = time.monotonic()
-        result = execute(Run(config, initial, evaluator, folder / "out", proposer), PlainDisplay())
+        result = execute(Plan(config, initial, evaluator, folder / "out", proposer=proposer), PlainDisplay())
         seconds = time.monotonic() - start
     statuses: Counter[str] = Counter()
     wrong = []
     for event in read_journal(journal_of(folder)):
-        if event["event"] == "proposed":
-            calls = event["calls"]
+        if event["event"] in ("replied", "provider_failed"):
+            calls = event["attempts"]
             statuses.update(call["status"] for call in calls)
             taken = sum(call["seconds"] for call in calls)
-            if len(calls) > MAX_REPLIES * (1 + RETRIES) or taken > PROPOSAL_SECONDS + SLACK:
-                wrong.append(f"{event['program']['iteration']}: {len(calls)} requests, {taken:.1f} s")
+            if len(calls) > 1 + RETRIES or taken > TIMEOUT + SLACK:
+                wrong.append(f"{event['iteration']}: {len(calls)} requests, {taken:.1f} s")
     # An attempt may meet its deadline before its request is served; no request goes unrecorded.
     if not 0 <= statuses.total() - model.served.total() <= statuses["timeout"]:
         wrong.append(f"{model.served.total()} requests were served, {statuses.total()} are in the journal")

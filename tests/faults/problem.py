@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, Proposal
 from openevolve.settings.files import load_config
 from openevolve.settings.models import Config
@@ -76,7 +77,7 @@ def write_problem(folder: Path) -> tuple[Path, Path]:
 class Walk:
     """A proposer: the parent's X with a random step; every seventh proposal is unusable."""
 
-    async def propose(self, context: Context) -> Proposal:
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
         await asyncio.sleep(0.01 * context.rng.random())
         if context.iteration % 7 == 0:
             return Proposal(code=None, proposer="walk", problem="expected a program, found prose")
@@ -141,7 +142,7 @@ def final_state(folder: Path) -> dict[str, object]:
 
 
 def endings(events: Sequence[Event]) -> list[Event]:
-    return [event for event in events if event["event"] in ("evaluated", "failed")]
+    return [event for event in events if event["event"] == "measured"]
 
 
 def _timeless(outcome: Mapping[str, Any]) -> dict[str, Any]:

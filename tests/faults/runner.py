@@ -14,9 +14,10 @@ from pathlib import Path
 
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import exit_code, guard
-from openevolve.engine.run import Run, execute
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import execute
 from openevolve.errors import RunInterrupted
-from openevolve.proposing import Proposer
+from openevolve.proposing.desk import Proposer
 from openevolve.settings.models import Config
 from tests.faults.problem import Walk, settings, write_problem
 
@@ -33,7 +34,9 @@ def search() -> int:
     initial, evaluator = write_problem(folder)
     try:
         with display_for_terminal() as display:
-            result = execute(Run(config, initial, evaluator, folder / "out", proposer_for(config)), display)
+            result = execute(
+                Plan(config, initial, evaluator, folder / "out", proposer=proposer_for(config)), display
+            )
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{RESUME}") from None
     print(result.reason)

@@ -17,5 +17,5 @@ def test_every_candidate_is_accounted_for(tmp_path: Path) -> None:
 
 def test_fewer_than_asked_for_are_no_success(tmp_path: Path) -> None:
     account = search(tmp_path, 20, 4, 1, "budget.evaluations=10")
-    assert len(account.result.history.outcomes) < 21
+    assert len(account.result.state.outcomes) < 21
     assert exit_code(account.result) == EXIT_STOPPED_EARLY

@@ -38,7 +38,7 @@ def test_a_signal_while_programs_are_evaluated(
     number: signal.Signals, tmp_path: Path, expected: dict[str, object]
 ) -> None:
     process = start_runner(tmp_path)
-    wait_for(tmp_path, "evaluated", 3)
+    wait_for(tmp_path, "measured", 3)
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 3
@@ -72,7 +72,7 @@ def test_a_signal_while_a_check_tries_out_the_machine(tmp_path: Path) -> None:
 def test_a_signal_before_the_initial_program_has_a_score(tmp_path: Path, expected: dict[str, object]) -> None:
     held = hold(tmp_path)
     process = start_runner(tmp_path)
-    wait_for(tmp_path, "evaluation_started")
+    wait_for(tmp_path, "measuring")
     process.terminate()
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 3
@@ -119,7 +119,7 @@ def nohup() -> None:
 
 def test_nohup_is_heeded(tmp_path: Path, expected: dict[str, object]) -> None:
     process = start_runner(tmp_path, preexec_fn=nohup)
-    wait_for(tmp_path, "evaluated", 2)
+    wait_for(tmp_path, "measured", 2)
     process.send_signal(signal.SIGHUP)
     output, _ = process.communicate(timeout=60)
     assert (process.returncode, output.splitlines()[-1]) == (0, "completed")
@@ -148,7 +148,7 @@ def watch(terminal: int, folder: Path) -> None:
         with suppress(BlockingIOError):
             os.read(terminal, 1 << 16)
         path = journal_of(folder)
-        return path.exists() and path.read_bytes().count(b'"event":"evaluated"') >= 3
+        return path.exists() and path.read_bytes().count(b'"event":"measured"') >= 3
 
     assert wait_until(three_scores)
     os.close(terminal)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from openevolve.errors import UserError
 from openevolve.proposing.edits import EditError, apply_reply
 from openevolve.settings.files import load_config, public_settings
-from openevolve.state.history import History
 from openevolve.state.journal import Event, Journal, encode, read_journal
+from openevolve.state.replay import replay
 from tests.faults.fuzz import JSON, finite, refusal, shared_folder
 from tests.faults.problem import journal_of, start_runner
 
@@ -94,7 +94,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     return list(read_journal(journal_of(folder)))
 
 
-def replay(content: bytes, folder: Path) -> None:
+def open_and_read(content: bytes, folder: Path) -> None:
     """Open it for writing and read it, as a resume does."""
     path = folder / "journal.jsonl"
     path.write_bytes(content)
@@ -106,13 +106,13 @@ def replay(content: bytes, folder: Path) -> None:
 
 def resume(path: Path) -> None:
     Journal(path).close()
-    History.replay(read_journal(path))
+    replay(path)
 
 
 @shared_folder
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_a_journal_or_refused(content: bytes, tmp_path: Path) -> None:
-    replay(content, tmp_path)
+    open_and_read(content, tmp_path)
 
 
 LINES = st.binary(max_size=60).filter(lambda body: b"\n" not in body)
@@ -123,7 +123,7 @@ LINES = st.binary(max_size=60).filter(lambda body: b"\n" not in body)
 @example(body=b"[" * 5000)
 @example(body=b'{"event": "proposed", "elapsed": 1e400}')
 def test_any_line_with_the_right_checksum_is_an_event_or_refused(body: bytes, tmp_path: Path) -> None:
-    replay(body[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(body[:-1] + b"}"), tmp_path)
+    open_and_read(body[:-1] + b',"crc":"%08x"}\n' % zlib.crc32(body[:-1] + b"}"), tmp_path)
 
 
 @shared_folder
@@ -144,4 +144,4 @@ def test_any_change_of_an_event_is_replayed_or_refused(
             else:
                 del part[key]
             break
-    replay(b"".join(map(encode, events)), tmp_path)
+    open_and_read(b"".join(map(encode, events)), tmp_path)

@@ -13,7 +13,7 @@ def test_a_search_outlives_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyP
     account = search(tmp_path, proposals=40, seed=3)
     assert account.wrong == ()
     assert exit_code(account.result) == EXIT_COMPLETED
-    assert sorted(account.result.history.outcomes) == list(range(41))
+    assert sorted(account.result.state.outcomes) == list(range(41))
     assert {"ok", "timeout", "rate_limited", "server_error", "bad_reply"} <= set(account.statuses)
     assert account.seconds < 40 * (PROPOSAL_SECONDS + SLACK)
-    assert account.result.history.usage.tokens > 0
+    assert account.result.state.usage.tokens > 0

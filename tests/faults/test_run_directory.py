@@ -7,8 +7,8 @@ import pytest
 
 from medevonet.run.folder import create_run
 from openevolve.errors import UserError
-from openevolve.state.history import History
-from openevolve.state.journal import encode, read_journal
+from openevolve.state.journal import encode
+from openevolve.state.replay import replay
 from tests.faults.problem import complete_lines, final_state, journal_of, start_runner
 from tests.support.processes import wait_until
 
@@ -42,10 +42,13 @@ def test_a_damaged_line_is_named_and_nothing_is_changed(finished: Path, torn: by
 
 def test_an_event_of_another_version_is_named(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    events = [{"event": "migrated", "elapsed": 0.0}, {"event": "evaluated", "elapsed": 1.0, "score": 3}]
+    events = [
+        {"event": "migrated", "elapsed": 0.0, "moves": []},
+        {"event": "measured", "elapsed": 1.0, "score": 3},
+    ]
     path.write_bytes(b"".join(map(encode, events)))
     with pytest.raises(UserError, match="line 2: expected an event of this version"):
-        History.replay(read_journal(path))
+        replay(path)
 
 
 def test_a_second_runner_is_refused_and_harms_nothing(tmp_path: Path, expected: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openevolve.commands.display import PlainDisplay
 from openevolve.engine.run import Result, execute
-from openevolve.measuring.promotion import Decision
+from openevolve.records.decision import Decision
 from openevolve.settings.models import Config
 from openevolve.state.journal import read_journal
 from tests.support.scripted import RandomWalk, make_run, settings
@@ -80,7 +80,7 @@ def run_in_rungs(
 
 def decisions(result: Result) -> dict[int, dict[int, Decision]]:
     """By iteration and rung."""
-    return dict(sorted(result.history.decisions.items()))
+    return dict(sorted(result.state.decisions.items()))
 
 
 def judged_events(folder: Path) -> list[tuple[int, int]]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from openevolve.llm import build_language_model
-from openevolve.llm.azure import build_azure_language_model
 from openevolve.llm.base import Completion, CompletionFailed, LanguageModel
+from openevolve.llm.provider import build_azure_language_model
 from openevolve.settings.models import LLMConfig
 from tests.support.llm_server import Reply, ReplyServer
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from openevolve.commands.display import PlainDisplay
-from openevolve.engine.run import Result, Run, execute
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import Result, execute
+from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, Proposal
 from openevolve.settings.files import load_config
 from openevolve.settings.models import Config
@@ -39,7 +41,7 @@ class RandomWalk:
         self.delay = delay
         self.calls: list[int] = []
 
-    async def propose(self, context: Context) -> Proposal:
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
         self.calls.append(context.iteration)
         await asyncio.sleep(self.delay * context.rng.random())
         if context.iteration % 7 == 0:
@@ -62,12 +64,12 @@ def settings(*overrides: str) -> Config:
     )  # fmt: skip
 
 
-def make_run(folder: Path, config: Config, proposer: RandomWalk | None = None) -> Run:
+def make_run(folder: Path, config: Config, proposer: RandomWalk | None = None) -> Plan:
     folder.mkdir(parents=True, exist_ok=True)
     initial, evaluator = folder / "initial.py", folder / "evaluator.py"
     initial.write_text(INITIAL)
     evaluator.write_text(EVALUATOR)
-    return Run(config, initial, evaluator, folder / "out", proposer or RandomWalk())
+    return Plan(config, initial, evaluator, folder / "out", proposer=proposer or RandomWalk())
 
 
 def run_walk(folder: Path, config: Config, proposer: RandomWalk | None = None) -> Result:
@@ -76,7 +78,7 @@ def run_walk(folder: Path, config: Config, proposer: RandomWalk | None = None) -
 
 def story(result: Result) -> list[tuple[object, ...]]:
     """What must be equal in equal runs: programs, parents, scores and failures, by iteration."""
-    history = result.history
+    history = result.state
     return [
         (i, program.id, program.code, program.parent_ids, program.island, dict(history.outcomes[i].metrics),
          history.outcomes[i].failure, history.outcomes[i].message)
@@ -86,4 +88,4 @@ def story(result: Result) -> list[tuple[object, ...]]:
 
 def archive(result: Result) -> list[tuple[object, ...]]:
     """The archives of all islands."""
-    return [(sorted(island.cells.items()), island.ranked) for island in result.database.islands]
+    return [(sorted(island.cells.items()), island.ranked) for island in result.state.population.islands]

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,21 +11,22 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from openevolve.engine.controller import Controller
 from openevolve.records.program import Outcome, Program, standard_error_of
-from openevolve.settings.models import LadderConfig
+from openevolve.settings.models import Config, LadderConfig
 from openevolve.state.journal import Event
+from openevolve.state.state import State
 
 
 class Display(Protocol):
     """An observer that shows a run while it lasts."""
 
-    def recorded(self, event: Event) -> None: ...
+    def observe(self, event: Event, state: State) -> None: ...
 
-    def committed(self, program: Program, outcome: Outcome) -> None: ...
+    def watch(self, state: State, elapsed: Callable[[], float]) -> None:
+        """Show this run from now on; what earlier sessions did is not shown again.
 
-    def watch(self, controller: Controller) -> None:
-        """Show this controller's run from now on; what earlier sessions did is not shown again."""
+        ``elapsed`` gives the seconds of running over all sessions.
+        """
 
     def close(self) -> None: ...
 
@@ -33,38 +34,46 @@ class Display(Protocol):
 class Status:
     """The figures of a run as short texts."""
 
-    def __init__(self, controller: Controller) -> None:
-        self.controller = controller
-        self.config = controller.config
-        self.has_rungs = isinstance(self.config.fidelity, LadderConfig)
-        self._done_before = len(controller.history.outcomes)
-        self._elapsed_before = controller.history.elapsed
+    def __init__(self, state: State, elapsed: Callable[[], float]) -> None:
+        self.state = state
+        self._elapsed = elapsed
+        self._done_before = len(state.outcomes)
+        self._elapsed_before = state.elapsed
+
+    @property
+    def config(self) -> Config:
+        return self.state.config
+
+    @property
+    def has_rungs(self) -> bool:
+        return isinstance(self.config.fidelity, LadderConfig)
 
     def progress(self) -> str:
-        done = max(0, len(self.controller.history.outcomes) - 1)
+        done = max(0, len(self.state.outcomes) - 1)
         return f"{done}/{self.config.max_iterations}"
 
     def running(self) -> str:
-        evaluating = len(self.controller.evaluating)
-        return f"{evaluating} evaluating, {len(self.controller.running) - evaluating} proposing or waiting"
+        evaluating = len(self.state.measuring)
+        others = self.state.next_iteration - len(self.state.outcomes) - evaluating
+        return f"{evaluating} evaluating, {others} proposing or waiting"
 
     def score(self, metrics: dict[str, float]) -> str:
         """Fitness and, where one is set, the tie-break metric."""
         name = self.config.database.fitness_metric
         error = metrics.get(standard_error_of(name))
-        text = f"{name} {self.controller.database.fitness(metrics):.4f}"
+        text = f"{name} {self.state.population.fitness(metrics):.4f}"
         text += "" if error is None else f" ± {error:.4f}"
         tie_break = self.config.database.tie_break_metric
         return f"{text}, {metrics[tie_break]:,.0f} {tie_break}" if tie_break else text
 
     def best(self) -> str:
-        best = self.controller.database.best()
+        best = self.state.population.best()
         if not best:
             return "none yet"
         return f"{self.score(dict(best[0].metrics))} (iteration {best[0].program.iteration})"
 
     def archive(self) -> str:
-        stats = self.controller.database.stats()
+        stats = self.state.population.stats()
         return f"{stats.elites} of {stats.cells} cells ({stats.coverage:.1%}), QD score {stats.qd_score:.2f}"
 
     def result(self, outcome: Outcome) -> str:
@@ -78,25 +87,25 @@ class Status:
 
     def fidelity(self) -> str:
         """How far programs were evaluated."""
-        history = self.controller.history
-        return f"{history.full} in full ({history.audits} to audit), {history.rejected} rejected"
+        state = self.state
+        return f"{state.full} in full ({state.audits} to audit), {state.rejected} rejected"
 
     def failures(self) -> str:
-        counts = self.controller.history.failures
+        counts = self.state.failures
         return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
 
     def spent(self) -> str:
-        return self.controller.history.usage.in_words()
+        return self.state.usage.in_words()
 
     def time_left(self) -> str:
         """From the pace of this session; at most what ``budget.hours`` leaves."""
-        done = len(self.controller.history.outcomes) - self._done_before
-        remaining = self.config.max_iterations + 1 - len(self.controller.history.outcomes)
+        done = len(self.state.outcomes) - self._done_before
+        remaining = self.config.max_iterations + 1 - len(self.state.outcomes)
         if remaining <= 0:
             return "0 s"
         if done < 2:
             return "unknown yet"
-        elapsed = self.controller.elapsed()
+        elapsed = self._elapsed()
         seconds = (elapsed - self._elapsed_before) / done * remaining
         if self.config.budget.hours is not None:
             seconds = min(seconds, self.config.budget.hours * 3600 - elapsed)
@@ -116,19 +125,16 @@ class PlainDisplay:
 
     def __init__(self) -> None:
         self._status: Status | None = None
-        self._shown_before: set[int] = set()
 
-    def watch(self, controller: Controller) -> None:
-        self._status = Status(controller)
-        self._shown_before = set(controller.history.outcomes)
+    def watch(self, state: State, elapsed: Callable[[], float]) -> None:
+        self._status = Status(state, elapsed)
 
-    def recorded(self, event: Event) -> None:
-        """Only what is committed gets a line."""
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
+    def observe(self, event: Event, state: State) -> None:
+        """Only what counts gets a line."""
         status = self._status
-        if status is None or program.iteration in self._shown_before:
+        if status is None or event["event"] != "committed":
             return
+        program, outcome = state.programs[event["iteration"]], state.outcomes[event["iteration"]]
         columns = [
             f"[{program.iteration}/{status.config.max_iterations}] {status.result(outcome)}",
             one_line(program.changes),
@@ -160,20 +166,22 @@ class LiveDisplay:
         self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
         self._next: asyncio.TimerHandle | None = None
 
-    def watch(self, controller: Controller) -> None:
-        self._status = Status(controller)
+    def watch(self, state: State, elapsed: Callable[[], float]) -> None:
+        self._status = Status(state, elapsed)
         self._live.start()
 
-    def recorded(self, event: Event) -> None:
+    def observe(self, event: Event, state: State) -> None:
         """The first event starts the drawing."""
         if self._next is None:
             self._draw()
+        if event["event"] == "committed":
+            self._note(state.programs[event["iteration"]], state.outcomes[event["iteration"]])
 
     def _draw(self) -> None:
         self._live.refresh()
         self._next = asyncio.get_running_loop().call_later(self._SECONDS, self._draw)
 
-    def committed(self, program: Program, outcome: Outcome) -> None:
+    def _note(self, program: Program, outcome: Outcome) -> None:
         if self._status is None:
             return
         style = "red" if outcome.failure else "dim" if outcome.rejected else ""

@@ -11,13 +11,13 @@ from typing import get_args
 
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.lasting_streams import lasting_output
-from openevolve.engine.run import Result, Run, execute, read_program
+from openevolve.engine.plan import Plan
+from openevolve.engine.run import Result, execute, read_program
 from openevolve.engine.signals import ended_by_signals
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Level, establish
-from openevolve.llm import build_language_model, try_language_models
-from openevolve.proposing import Proposer
-from openevolve.reflection.reviewer import LLMReviewer, NoReviewer, Reviewer
+from openevolve.llm import try_language_models
+from openevolve.llm.provider import models_of_environment
 from openevolve.settings.files import load_config
 from openevolve.settings.models import Config, LogLevel
 from openevolve.state.journal import read_journal
@@ -56,24 +56,6 @@ def exit_code(result: Result) -> int:
     return EXIT_INTERRUPTED if result.reason == "interrupted" else EXIT_STOPPED_EARLY
 
 
-def build_proposer(config: Config) -> Proposer:
-    """The proposer that the config names. Raises UserError where a model or a key is missing."""
-    if config.proposer == "offline":
-        from openevolve.proposing.offline import OfflineMutation
-
-        return OfflineMutation(config)
-    from openevolve.proposing.llm import LLMProposer
-
-    return LLMProposer(build_language_model(config.llm, os.environ), config)
-
-
-def build_reviewer(config: Config) -> Reviewer:
-    """A reviewer where ``llm.evaluator_models`` names one. Raises UserError."""
-    if not config.llm.evaluator_models:
-        return NoReviewer()
-    return LLMReviewer(build_language_model(config.llm.reviewers(), os.environ), config)
-
-
 def with_isolation(config: Config, level: Level) -> Config:
     """The config with the level that is in force."""
     evaluator = config.evaluator.model_copy(update={"isolation": level})
@@ -105,23 +87,20 @@ def _run(options: argparse.Namespace) -> int:
     config = with_isolation(config, isolation.level)
     folder = _output_folder(options)
     _check_that_it_began_with(read_program(options.initial_program), folder, options)
-    proposer, reviewer = build_proposer(config), build_reviewer(config)
-    try_language_models(config, lambda llm: build_language_model(llm, os.environ))
-    run = Run(
+    try_language_models(config, models_of_environment)
+    plan = Plan(
         config=config,
         initial_program=options.initial_program,
         evaluator=options.evaluation_file,
         folder=folder,
-        proposer=proposer,
-        reviewer=reviewer,
         begun=lambda: _announce(f"isolation: {isolation.line}"),
     )
     try:
         with display_for_terminal() as display:
-            result = execute(run, display)
+            result = execute(plan, display)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_RESUME}") from None
-    _report(run, result)
+    _report(plan, result)
     return exit_code(result)
 
 
@@ -184,13 +163,14 @@ def _check_that_it_began_with(code: str, folder: Path, options: argparse.Namespa
         )
 
 
-def _report(run: Run, result: Result) -> None:
+def _report(plan: Plan, result: Result) -> None:
     print("---")
     print(f"status: {result.reason}")
-    print(f"iterations: {max(0, len(result.history.outcomes) - 1)}")
-    for best in result.database.best()[:1]:  # none where the run ended before the initial program had a score
-        print(f"best_{run.config.database.fitness_metric}: {result.database.fitness(best.metrics):.6g}")
-        print(f"best_program: {run.folder / 'best' / f'best_program{run.config.file_suffix}'}")
+    print(f"iterations: {max(0, len(result.state.outcomes) - 1)}")
+    population = result.state.population
+    for best in population.best():  # none where the run ended before the initial program had a score
+        print(f"best_{plan.config.database.fitness_metric}: {population.fitness(best.metrics):.6g}")
+        print(f"best_program: {plan.folder / 'best' / f'best_program{plan.config.file_suffix}'}")
     if result.ladder is not None:
         print(*result.ladder.lines(), sep="\n")
     if not result.completed:

@@ -1,319 +1,193 @@
-"""The loop: choose, propose, evaluate, commit. Everything that it learns goes to the journal first."""
+"""The loop: it schedules iterations, and knows none of the rules by which their steps are taken."""
 
 import asyncio
-import logging
-import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Coroutine
 
-from openevolve.engine.offspring import offspring
-from openevolve.errors import UserError
-from openevolve.evaluating.local import Executor
+from openevolve.engine.iteration import Steps
+from openevolve.engine.recorder import Recorder
 from openevolve.llm.base import ModelUnreachable
-from openevolve.measuring.ladder import Knowledge, build_fidelity
-from openevolve.measuring.promotion import Decision
-from openevolve.population.database import Database
-from openevolve.proposing import Proposer
-from openevolve.proposing.gates.copies import refuse_copies
-from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Proposal
-from openevolve.reflection.reviewer import NoReviewer, Review, Reviewer
-from openevolve.search.parents import Selection, random_source
+from openevolve.llm.calls import ProviderFailed
+from openevolve.records.program import FailureKind
 from openevolve.search.stopping import Stopping
 from openevolve.settings.files import public_settings
 from openevolve.settings.models import Config
-from openevolve.state.history import History
-from openevolve.state.journal import Event, Journal
+from openevolve.state.state import JOURNAL_VERSION, State
 
-log = logging.getLogger("openevolve")
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the loop works with."""
-
-    journal: Journal
-    history: History
-    database: Database
-    selection: Selection
-    proposer: Proposer
-    executor: Executor
-    reviewer: Reviewer = NoReviewer()
-
-
-@dataclass(frozen=True)
-class View:
-    """What an iteration may know of the others."""
-
-    horizon: int  # results of iterations below this one may be reused
-    knowledge: Knowledge | None  # what decisions between rungs may rest on
-
-
-class Observer(Protocol):
-    """Is told what happened, after it has: a display, a writer of checkpoints."""
-
-    def recorded(self, event: Event) -> None:
-        """An event has been appended to the journal."""
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
-        """An outcome has become part of the population, in this session or replayed from an earlier one."""
+_MOST_OUTAGES = 50  # of one iteration in a row: a model that waits for itself has given up long before
 
 
 class Controller:
     """Runs iterations until enough are done, a limit is reached or it is asked to stop.
 
-    An iteration is a task of its own, so that proposals are written while programs are evaluated.
-    As many are under way as there are slots, and ``proposals_ahead`` more. In deterministic mode
-    they are committed in the order of their numbers, so that each is chosen from a population that
-    depends on the seed alone.
+    An iteration is a task of its own, so that proposals are written while programs are measured. As many
+    are under way as there are slots, and ``proposals_ahead`` more. In deterministic mode they count in the
+    order of their numbers, and an iteration is chosen once exactly so many count as ``lag`` says: then what
+    it is chosen from depends on the seed alone, and not on the number or the speed of slots.
     """
 
-    def __init__(self, config: Config, initial_code: str, parts: Parts, observers: list[Observer]) -> None:
+    def __init__(self, config: Config, steps: Steps, slots: int, state: State, record: Recorder) -> None:
         self.config = config
-        self.initial_code = initial_code
-        self.journal, self.history, self.database = parts.journal, parts.history, parts.database
-        self.selection, self.proposer, self.executor = parts.selection, parts.proposer, parts.executor
-        self.reviewer = parts.reviewer
-        self.observers = observers
-        self.fidelity = build_fidelity(config, self.database, self.history)
-        self.stopping = Stopping(config)
-        self.running: dict[int, asyncio.Task[None]] = {}
-        self.evaluating: dict[int, None] = {}  # in order of asking for a slot
-        self.committed = 0
-        self._waiting: deque[int] = deque()
+        self.state = state
+        self.record = record
+        self.stopping = Stopping(config, state)
+        self._steps = steps
+        self._slots = slots
+        self._queue: deque[int] = deque()  # chosen, not begun
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._reflecting: dict[int, asyncio.Task[None]] = {}
+        self._outages: dict[int, int] = {}  # in a row, by iteration
         self._unreachable: ModelUnreachable | None = None
-        self._start, self._start_offset = time.monotonic(), self.history.elapsed
 
-    async def run(self) -> str:
+    async def run(self, initial_code: str) -> str:
         """Run to the end and return why it ended: ``completed``, or what stopped it.
 
         Raises:
             UserError: what no later iteration could mend (a full disk, a refused key, no answer).
         """
-        self._open()
+        self._open(initial_code)
         try:
             while True:
-                while self._has_room():
-                    self._begin(self._waiting.popleft())
-                iteration = await self._next_finished()
-                if iteration is None:
+                self._commit_ready()
+                self._begin()
+                if not self._running and not self._reflecting:
                     break
-                self._commit(iteration)
+                await self._wait()
         finally:
             await self._abandon()
         if self._unreachable:
             raise self._unreachable
-        reason = self.stopping.reason or "completed"
-        self._record("run_finished", sync=True, reason=reason)
+        reason = self.stopping.reason or self._how_it_ended()
+        self.record("run_finished", sync=True, reason=reason)
         return reason
 
     def stop(self, reason: str) -> None:
-        """Begin nothing new and finish the evaluations that are running; proposals wait for a resume."""
+        """Begin nothing new and finish the evaluations that are running; the rest waits for a resume."""
         self.stopping.ask(reason)
-        holding_slots = list(self.evaluating)[: self.executor.slots]  # slots are given in order of asking
-        for iteration, task in self.running.items():
-            if iteration not in holding_slots:
+        for iteration, task in [*self._running.items(), *self._reflecting.items()]:
+            if iteration not in self.state.measuring:
                 task.cancel()
 
     def abort(self, reason: str) -> None:
         """End what is running as well; a resume does it again."""
         self.stopping.ask(reason)
-        for task in self.running.values():
+        for task in [*self._running.values(), *self._reflecting.values()]:
             task.cancel()
 
-    def elapsed(self) -> float:
-        """Seconds of running over all sessions of the run."""
-        return self._start_offset + time.monotonic() - self._start
+    def _open(self, initial_code: str) -> None:
+        settings = public_settings(self.config)
+        self.record("run_started", version=JOURNAL_VERSION, initial_code=initial_code, settings=settings)
+        self._steps.migrate()  # where an earlier session was ended before it could
+        known = range(self.state.next_iteration)
+        self._queue = deque(i for i in known if i not in self.state.outcomes)
+        if 0 not in self.state.outcomes and 0 not in self._queue:
+            self._queue.appendleft(0)
+        if self._steps.reflects:
+            self._reflect_on_latest()
 
-    def _open(self) -> None:
-        self._start = time.monotonic()
-        self._record("run_started", initial_code=self.initial_code, settings=public_settings(self.config))
-        if 0 in self.history.outcomes and not self.history.outcomes[0].evaluated:
-            del self.history.outcomes[
-                0
-            ]  # without it there is nothing to continue: perhaps limits were raised
-        known = max(self.history.programs, default=-1) + 1
-        iterations = range(max(known, self.config.max_iterations + 1))
-        if self.config.deterministic:
-            self._waiting = deque(iterations)
-            return
-        # Results were committed in the order in which they came in: do the same again.
-        ended = list(self.history.outcomes)
-        self._waiting = deque(sorted(set(iterations).difference(ended)))
-        for iteration in ended:
+    def _reflect_on_latest(self) -> None:
+        """What an earlier session committed and had no time to digest."""
+        for iteration in self.state.committed[-self._most_under_way :]:
+            if iteration not in self.state.reviews:
+                self._reflect(iteration)
+
+    @property
+    def _most_under_way(self) -> int:
+        return self._slots + self.config.proposals_ahead
+
+    def _commit_ready(self) -> None:
+        """Let outcomes count, and choose after each what may be chosen from what counts then."""
+        self._choose()
+        while (iteration := self._ready()) is not None:
             self._commit(iteration)
-
-    def _has_room(self) -> bool:
-        if not self._waiting or len(self.running) >= self.executor.slots + self.config.proposals_ahead:
-            return False
-        iteration = self._waiting[0]
-        if iteration in self.history.outcomes:
-            return True  # there is nothing left to do but to commit it
-        if self.stopping.asked:
-            return False
-        if iteration in self.history.programs:
-            return True  # it was begun before: a limit does not take it back
-        if iteration > 0 and self.committed == 0:
-            return False  # nothing to choose from before the initial program has its score
-        return not self.stopping.reached(self.history, self.elapsed())
-
-    def _begin(self, iteration: int) -> None:
-        known = iteration in self.history.programs or iteration == 0
-        context = None if known else self.selection.choose(self.database, iteration)
-        # What may be reused must not depend on how fast others are, if the run is to be repeated.
-        horizon = self.committed if self.config.deterministic else iteration
-        view = View(horizon, self.fidelity.knowledge())
-        self.running[iteration] = asyncio.create_task(self._iterate(iteration, context, view))
-
-    async def _iterate(self, iteration: int, context: Context | None, view: View) -> None:
-        """Bring one iteration to an outcome in the history, from wherever an earlier session left it."""
-        if iteration not in self.history.outcomes:
-            await self._obtain_outcome(iteration, context, view)
-        evaluated = self.history.outcomes[iteration].evaluated
-        if evaluated and iteration > 0 and iteration not in self.history.reviews:
-            await self._review(iteration)
-
-    async def _obtain_outcome(self, iteration: int, context: Context | None, view: View) -> None:
-        if iteration not in self.history.programs:
-            await self._propose(iteration, context)
-        program = self.history.programs[iteration]
-        same = self.history.same_program(program.code, before=view.horizon)
-        if not program.code:
-            self._finish(program, Outcome.invalid(program.id, self.history.problems[iteration]))
-        elif same is not None:
-            self._finish(program, same.reused_for(program.id), reused=True)
-        else:
-            await self._evaluate(program, view.knowledge)
-
-    async def _propose(self, iteration: int, context: Context | None) -> None:
-        if context is None:
-            proposal = Proposal(code=self.initial_code, proposer="initial", changes="the initial program")
-        else:
-            proposal = refuse_copies(
-                await self.proposer.propose(context), context, self.config.database.similarity_threshold
-            )
-        program = offspring(self.config.random_seed, iteration, context, proposal)
-        self._record("proposed", program=program.to_json(), **_provenance(proposal))
-
-    async def _evaluate(self, program: Program, knowledge: Knowledge | None) -> None:
-        self._record("evaluation_started", iteration=program.iteration, program_id=program.id)
-        self.evaluating[program.iteration] = None
-
-        def record(decision: Decision) -> None:
-            self._record("judged", iteration=program.iteration, decision=decision.to_json())
-
-        decide = self.fidelity.decider(program, knowledge, record)
-        outcome = await self.executor.evaluate(program, decide)
-        del self.evaluating[program.iteration]
-        if outcome.evaluated:
-            try:
-                self.database.check(Elite(program, outcome.metrics))
-            except ValueError as error:
-                outcome = Outcome(program.id, failure=FailureKind.CRASHED, message=str(error))
-        elif outcome.rejected:
-            decision = self.history.decisions[program.iteration][outcome.rung]
-            outcome = replace(outcome, message=decision.explanation())
-        self._finish(program, outcome)
-
-    async def _review(self, iteration: int) -> None:
-        child = self.history.elite(iteration)
-        parent = self.history.elite(self.history.iterations[child.program.parent_ids[0]])
-        rng = random_source(self.config.random_seed, iteration, "review")
-        review = await self.reviewer.review(child, parent, rng)
-        if review != Review():
-            self._record("reviewed", iteration=iteration, **asdict(review))
-
-    def _finish(self, program: Program, outcome: Outcome, *, reused: bool = False) -> None:
-        name = "evaluated" if outcome.evaluated else "rejected" if outcome.rejected else "failed"
-        self._record(name, sync=True, iteration=program.iteration, outcome=outcome.to_json(), reused=reused)
-
-    async def _next_finished(self) -> int | None:
-        """The iteration to commit next, or None where nothing is under way any more.
-
-        That is the lowest in deterministic mode, else the first to finish.
-        """
-        while self.running:
-            for iteration in [i for i, task in self.running.items() if task.done()]:
-                task = self.running[iteration]
-                if task.cancelled():
-                    del self.running[iteration]
-                elif isinstance(error := task.exception(), ModelUnreachable):
-                    del self.running[iteration]
-                    self._unreachable = self._unreachable or error
-                    self.stop("the language model does not answer")
-                else:
-                    task.result()  # raises what no later iteration could mend
-            ready = self._ready()
-            if ready is not None:
-                del self.running[ready]
-                return ready
-            pending = [task for task in self.running.values() if not task.done()]
-            if not pending:
-                return None  # finished ones behind a gap: they are committed on resume
-            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        return None
+            self._choose()
 
     def _ready(self) -> int | None:
-        if self.config.deterministic:
-            task = self.running.get(self.committed)
-            return self.committed if task is not None and task.done() else None
-        finished = {i for i, task in self.running.items() if task.done()}
-        earliest = None
-        for iteration in reversed(self.history.outcomes):  # the latest are those that just finished
-            if not finished:
-                break
-            if iteration in finished:
-                finished.discard(iteration)
-                earliest = iteration
-        return earliest
+        """The outcome that counts next: in deterministic mode by its number, else the first to finish."""
+        if not self.config.deterministic:
+            return next(iter(self.state.pending), None)
+        iteration = len(self.state.committed)
+        return iteration if iteration in self.state.pending and not self._reflecting else None
 
     def _commit(self, iteration: int) -> None:
-        program, outcome = self.history.programs[iteration], self.history.outcomes[iteration]
-        if outcome.evaluated:
-            self._add(iteration)
-        elif iteration == 0:
-            raise UserError(
-                f"expected an initial program with a score, found {outcome.failure}: {outcome.message}"
-                f"\n{outcome.output_tail}".rstrip()
-            )
-        else:
-            self.database.add_failure(Failure(program, outcome))
-        self.committed += 1
-        self.fidelity.committed(program, outcome)
-        self.stopping.committed(outcome, iteration)
-        self._migrate()
-        for observer in self.observers:
-            observer.committed(program, outcome)
+        self._steps.commit(iteration)
+        if self._steps.reflects:
+            self._reflect(iteration)
 
-    def _add(self, iteration: int) -> None:
-        try:
-            self.database.add(self.history.elite(iteration))
-        except ValueError as error:  # new results are checked before: one of an earlier version
-            raise UserError(
-                f"iteration {iteration} in the journal: {error}. Resume with the version that wrote it."
-            ) from None
+    def _reflect(self, iteration: int) -> None:
+        if iteration > 0 and self.state.outcomes[iteration].evaluated and not self.stopping.asked:
+            self._reflecting[iteration] = asyncio.create_task(self._steps.reflect(iteration))
 
-    def _migrate(self) -> None:
-        islands = self.config.database.num_islands
-        if islands > 1 and self.committed % (self.config.database.migration_interval * islands) == 0:
-            moves = self.database.migrate()
-            log.info("migration: %d programs moved between %d islands", len(moves), islands)
+    def _choose(self) -> None:
+        while self._may_choose():
+            iteration = self.state.next_iteration
+            self._steps.choose(iteration)
+            self._queue.append(iteration)
+
+    def _may_choose(self) -> bool:
+        """Whether the next iteration is to be chosen now."""
+        committed = len(self.state.committed)
+        iteration = self.state.next_iteration
+        if committed == 0 or iteration > self.config.max_iterations:
+            return False  # nothing to choose from before the initial program has its score
+        if self.config.deterministic:  # whatever the limits: a resumed run chooses what this one would have
+            return iteration <= committed + self.config.lag and not self._reflecting
+        return len(self._running) + len(self._queue) < self._most_under_way and not self._limited()
+
+    def _limited(self) -> bool:
+        return self.stopping.asked or self.stopping.reached(self.record.elapsed())
+
+    def _begin(self) -> None:
+        while self._queue and len(self._running) < self._most_under_way and not self.stopping.asked:
+            begun_before = self._queue[0] in self.state.programs  # a limit does not take it back
+            if not begun_before and self._queue[0] > 0 and self._limited():
+                break
+            iteration = self._queue.popleft()
+            self._running[iteration] = asyncio.create_task(self._steps.obtain(iteration))
+
+    async def _wait(self) -> None:
+        """Until something has ended, or the time of ``budget.hours`` is up."""
+        tasks = [*self._running.values(), *self._reflecting.values()]
+        left = self._seconds_left()
+        done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if not done and left is not None:
+            self.stopping.reached(self.record.elapsed())
+            self.stop(self.stopping.reason or "budget.hours reached")
+        self._gather(self._running)
+        self._gather(self._reflecting)
+
+    def _seconds_left(self) -> float | None:
+        if self.config.budget.hours is None or self.stopping.asked:
+            return None
+        return max(0.0, self.config.budget.hours * 3600 - self.record.elapsed())
+
+    def _gather(self, tasks: dict[int, asyncio.Task[None]]) -> None:
+        for iteration in [i for i, task in tasks.items() if task.done()]:
+            task = tasks.pop(iteration)
+            if task.cancelled():
+                continue
+            error = task.exception()
+            if isinstance(error, ProviderFailed) and self._outages.get(iteration, 0) < _MOST_OUTAGES:
+                self._outages[iteration] = self._outages.get(iteration, 0) + 1
+                self._queue.appendleft(iteration)
+            elif isinstance(error, ModelUnreachable):
+                self._unreachable = self._unreachable or error
+                self.stop("the language model does not answer")
+            else:
+                task.result()  # raises what no later iteration could mend
+
+    def _how_it_ended(self) -> str:
+        outcomes = [outcome for iteration, outcome in self.state.outcomes.items() if iteration]
+        if outcomes and all(outcome.failure is FailureKind.PROPOSAL_INVALID for outcome in outcomes):
+            return "no proposal could be used"
+        return "completed"
 
     async def _abandon(self) -> None:
         """End what is still under way; the journal knows that it has no outcome."""
-        for task in self.running.values():
+        tasks: list[Coroutine[None, None, None] | asyncio.Task[None]] = [
+            *self._running.values(), *self._reflecting.values()
+        ]  # fmt: skip
+        for task in tasks:
+            assert isinstance(task, asyncio.Task)
             task.cancel()
-        await asyncio.gather(*self.running.values(), return_exceptions=True)
-
-    def _record(self, name: str, *, sync: bool = False, **content: Any) -> None:
-        event = {"event": name, "elapsed": round(self.elapsed(), 3), **content}
-        self.journal.append(event, sync=sync)
-        self.history.apply(event)
-        for observer in self.observers:
-            observer.recorded(event)
-
-
-def _provenance(proposal: Proposal) -> Mapping[str, Any]:
-    content = asdict(proposal)
-    return {key: content[key] for key in content if key not in ("code", "changes", "parent_ids")}
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,7 +9,8 @@ from openevolve.settings.models import Config
 
 _ARCHIVE = (
     "features", "database.num_islands", "database.feature_dimensions", "database.feature_bins",
-    "database.fitness_metric", "database.tie_break_metric",
+    "database.fitness_metric", "database.tie_break_metric", "database.population_size",
+    "database.archive_size", "database.migration_interval", "database.migration_rate", "max_code_length",
 )  # fmt: skip
 
 

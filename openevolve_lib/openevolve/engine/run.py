@@ -1,49 +1,44 @@
-"""A whole run, put together from its settings: what ``openevolve-run`` and other entry points call."""
+"""A whole run, from its plan to its end: what ``openevolve-run`` and other entry points call."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from openevolve.commands.display import Display
-from openevolve.engine.controller import Controller, Parts
+from openevolve.engine.assembly import build_strategies, check_strategies
+from openevolve.engine.controller import Controller
+from openevolve.engine.iteration import Steps
 from openevolve.engine.logs import log_to
+from openevolve.engine.model_pool import ModelPool
+from openevolve.engine.plan import Plan
+from openevolve.engine.recorder import Observer, Recorder
 from openevolve.engine.resume_checks import check_continuation
 from openevolve.engine.signals import ended_by, ended_by_signals, ending_signals
 from openevolve.errors import UserError
+from openevolve.evaluating.executor import Executor
 from openevolve.evaluating.isolation import Walls
-from openevolve.evaluating.local import LocalExecutor
-from openevolve.inspect.exports import Storage
+from openevolve.inspect.exports import Exports
 from openevolve.measuring.ladder import LadderReport, ladder_report
-from openevolve.population.axes import declared_axes
-from openevolve.population.database import Database
-from openevolve.proposing import Proposer
 from openevolve.proposing.edits import check_evolve_blocks
-from openevolve.reflection.reviewer import NoReviewer, Reviewer
-from openevolve.search.parents import ExploreExploit
-from openevolve.settings.models import Config, LadderConfig
-from openevolve.state.history import History
+from openevolve.settings.models import LadderConfig
+from openevolve.settings.registry import find
 from openevolve.state.journal import Journal, read_journal
+from openevolve.state.replay import fold
+from openevolve.state.state import State
 
 log = logging.getLogger("openevolve")
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a run is made of."""
+class Watching(Observer, Protocol):
+    """A display, as far as a run knows it."""
 
-    config: Config
-    initial_program: Path  # read when the run starts; on resume the journal's copy counts
-    evaluator: Path
-    folder: Path  # journal, best, checkpoints, logs
-    proposer: Proposer
-    reviewer: Reviewer = NoReviewer()
-    environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
-    # The evaluator is trusted and puts programs within walls itself: none stand around it.
-    evaluator_isolates: bool = False
-    begun: Callable[[], None] = lambda: None  # called once nothing stands in the way of the run
+    def watch(self, state: State, elapsed: "Clock") -> None: ...
+
+
+class Clock(Protocol):
+    def __call__(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -51,79 +46,72 @@ class Result:
     """How a run ended, and what it knows."""
 
     reason: str
-    history: History
-    database: Database
-    ladder: LadderReport | None = None  # where the run had rungs
+    state: State
 
     @property
     def completed(self) -> bool:
         return self.reason == "completed"
 
+    @property
+    def ladder(self) -> LadderReport | None:
+        """Where the run had rungs."""
+        return ladder_report(self.state) if isinstance(self.state.config.fidelity, LadderConfig) else None
 
-def execute(run: Run, display: Display) -> Result:
+
+def execute(plan: Plan, display: Watching) -> Result:
     """Start the run, or continue what its folder's journal holds.
 
     Raises:
         UserError: bad input, a second runner, a full disk, a refused key, an initial program that fails.
     """
-    if not run.evaluator.is_file():
-        raise UserError(f"{run.evaluator}: expected an evaluator file, found none")
-    walls = evaluation_walls(run)
+    if not plan.evaluator.is_file():
+        raise UserError(f"{plan.evaluator}: expected an evaluator file, found none")
+    check_strategies(plan.config)
+    walls = evaluation_walls(plan)
     with (
         ended_by_signals(),
-        Journal(run.folder / "journal.jsonl") as journal,
-        log_to(run.folder / "logs", run.config),
+        Journal(plan.folder / "journal.jsonl") as journal,
+        log_to(plan.folder / "logs", plan.config),
     ):
-        history = History.replay(read_journal(journal.path))
-        check_continuation(history.settings, run.config)
-        initial_code = history.initial_code
+        exports = Exports(plan.folder, plan.config.checkpoint_interval, plan.config.file_suffix)
+        state = _replayed(journal.path, exports)
+        check_continuation(state.settings, plan.config)
+        initial_code = state.initial_code
         if initial_code is None:
-            initial_code = read_program(run.initial_program)
-        database = Database(run.config.database, declared_axes(run.config))
-        executor = LocalExecutor(
-            run.config.evaluator,
-            run.evaluator,
-            file_suffix=run.config.file_suffix,
-            environment=run.environment,
-            walls=walls,
-        )
+            initial_code = read_program(plan.initial_program)
+        executor = _executor(plan, walls)
         try:
-            parts = Parts(
-                journal, history, database, ExploreExploit(run.config), run.proposer, executor, run.reviewer
-            )
-            storage = Storage(run.folder, database, run.config.checkpoint_interval, run.config.file_suffix)
-            controller = Controller(run.config, initial_code, parts, [storage, display])
-            run.begun()
-            display.watch(controller)
-            reason = asyncio.run(_run(controller))
-            return Result(reason, history, database, _ladder_report(run.config, history, database))
+            record = Recorder(journal, state, [exports, display])
+            reason = asyncio.run(_run(plan, initial_code, state, record, executor, display))
+            return Result(reason, state)
         finally:
             executor.close()
 
 
-def evaluation_walls(run: Run) -> Walls | None:
-    """Around an evaluation that runs the program in its own process; it may start others.
-
-    It reads what lies beside its evaluator, but no hidden file and nothing of the run. Raises UserError where
-    the two cannot be told apart.
-    """
-    if run.evaluator_isolates or run.config.evaluator.isolation != "strict":
-        return None
-    folder, output = run.evaluator.resolve().parent, run.folder.resolve()
-    if output == folder:
-        raise UserError(
-            f"{run.folder}: expected a folder of its own for the run, found that of the evaluator, which "
-            "programs may read; name another one with --output"
-        )
-    beside = (path for path in folder.iterdir() if not path.name.startswith("."))
-    readable = tuple(path for path in beside if not output.is_relative_to(path))
-    return Walls(
-        readable, (folder,), processes=64, gpu=True, threads=2048, files=10_000, file_mb=1024, written_mb=8192
-    )
+def _replayed(journal: Path, exports: Exports) -> State:
+    """The state of the journal; exports that are missing are made up for."""
+    state = State()
+    for number, event in enumerate(read_journal(journal), start=1):
+        fold(state, [event], number)
+        exports.observe(event, state)
+    return state
 
 
-async def _run(controller: Controller) -> str:
+async def _run(
+    plan: Plan, initial_code: str, state: State, record: Recorder, executor: Executor, display: Watching
+) -> str:
     """The controller's loop; the first Ctrl-C finishes what is running, the second ends it."""
+    async with ModelPool(plan.models) as models:
+        strategies = build_strategies(plan, state, models, executor)
+        steps = Steps(initial_code, strategies, state, record)
+        controller = Controller(plan.config, steps, executor.slots, state, record)
+        _handle_signals(controller)
+        plan.begun()
+        display.watch(state, record.elapsed)
+        return await controller.run(initial_code)
+
+
+def _handle_signals(controller: Controller) -> None:
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
@@ -136,13 +124,38 @@ async def _run(controller: Controller) -> str:
     loop.add_signal_handler(signal.SIGINT, interrupt)
     for number in ending_signals():
         loop.add_signal_handler(number, controller.abort, ended_by(number))
-    return await controller.run()
 
 
-def _ladder_report(config: Config, history: History, database: Database) -> LadderReport | None:
-    if not isinstance(config.fidelity, LadderConfig):
+def _executor(plan: Plan, walls: Walls | None) -> Executor:
+    executor: Executor = find("executor", plan.config.executor)(
+        plan.config.evaluator,
+        plan.evaluator,
+        file_suffix=plan.config.file_suffix,
+        environment=plan.environment,
+        walls=walls,
+    )
+    return executor
+
+
+def evaluation_walls(plan: Plan) -> Walls | None:
+    """Around an evaluation that runs the program in its own process; it may start others.
+
+    It reads what lies beside its evaluator, but no hidden file and nothing of the run. Raises UserError where
+    the two cannot be told apart.
+    """
+    if plan.evaluator_isolates or plan.config.evaluator.isolation != "strict":
         return None
-    return ladder_report(history, database)
+    folder, output = plan.evaluator.resolve().parent, plan.folder.resolve()
+    if output == folder:
+        raise UserError(
+            f"{plan.folder}: expected a folder of its own for the run, found that of the evaluator, which "
+            "programs may read; name another one with --output"
+        )
+    beside = (path for path in folder.iterdir() if not path.name.startswith("."))
+    readable = tuple(path for path in beside if not output.is_relative_to(path))
+    return Walls(
+        readable, (folder,), processes=64, gpu=True, threads=2048, files=10_000, file_mb=1024, written_mb=8192
+    )
 
 
 def read_program(path: Path) -> str:

@@ -3,15 +3,16 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from openevolve.errors import RunInterrupted
 from openevolve.evaluating.channel import Conversation, Decide, Report, Unusable
+from openevolve.evaluating.executor import unheard
 from openevolve.evaluating.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.evaluating.isolation.client import parse_exit
 from openevolve.evaluating.isolation.level import environment_of
@@ -19,29 +20,13 @@ from openevolve.evaluating.isolation.scratch import remove_tree
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.records.program import FailureKind, Outcome, Program
 from openevolve.settings.models import EvaluatorConfig
+from openevolve.settings.registry import strategy
 
 _TAIL_BYTES = 4000
 _GRACE_SECONDS = 1.0  # between the signals that a batch scheduler sends to the processes of one job
 
 
-class Executor(Protocol):
-    """Evaluates programs somewhere. Cancelling ``evaluate`` ends the evaluation."""
-
-    slots: int
-
-    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
-        """Wait for a free slot, evaluate, and return an outcome whatever the program did.
-
-        With ``decide`` the evaluator's ``evaluate_rungs`` is called: after each rung it is asked
-        whether to go on, and where not, the outcome is the rung's. It may raise EvaluationFailed.
-
-        Raises RunInterrupted where nothing can be evaluated: a full disk, data that is gone.
-        """
-        ...
-
-    def close(self) -> None: ...
-
-
+@strategy("executor", "local")
 class LocalExecutor:
     """A process for each evaluation, forked from a server that has imported ``preload``."""
 
@@ -75,9 +60,12 @@ class LocalExecutor:
         except OSError as error:
             raise _no_room(error) from None
 
-    async def evaluate(self, program: Program, decide: Decide | None = None) -> Outcome:
+    async def evaluate(
+        self, program: Program, decide: Decide | None = None, started: Callable[[], None] = unheard
+    ) -> Outcome:
         slot = await self._free.get()
         try:
+            started()
             for _ in range(self._config.max_retries + 1):
                 outcome = await self._attempt(program, slot, decide)
                 if outcome.failure not in (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY):

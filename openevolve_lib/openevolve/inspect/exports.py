@@ -14,56 +14,54 @@ from typing import Any
 
 from openevolve.errors import RunInterrupted
 from openevolve.population.database import Database
-from openevolve.records.program import Elite, Outcome, Program
+from openevolve.records.program import Elite
 from openevolve.state.journal import Event
+from openevolve.state.state import State
 
 log = logging.getLogger("openevolve")
 
 
-class Storage:
+class Exports:
     """Observes the loop: ``best/`` follows the best program, ``checkpoints/`` every so many commits."""
 
-    def __init__(self, folder: Path, database: Database, interval: int, suffix: str) -> None:
+    def __init__(self, folder: Path, interval: int, suffix: str) -> None:
         self.folder = folder
-        self._database = database
         self._interval = interval
         self._suffix = suffix
         self._best: str | None = None
-        self._committed = -1  # the initial program is none of the iterations
         self._last_checkpoint: Path | None = None
 
-    def recorded(self, event: Event) -> None:
-        """Checkpoints follow the population, not single events."""
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
+    def observe(self, event: Event, state: State) -> None:
         """Raises RunInterrupted where the folder cannot be written."""
+        if event["event"] != "committed":
+            return
         try:
-            self._export()
+            self._export(state)
         except OSError as error:
             raise RunInterrupted(
                 f"{self.folder}: expected room to export the best program and checkpoints, found: "
                 f"{error.strerror}. The journal is intact: mend this and resume."
             ) from None
 
-    def _export(self) -> None:
-        best = self._database.best()
+    def _export(self, state: State) -> None:
+        best = state.population.best()
         if best and best[0].id != self._best:
             self._best = best[0].id
             write_best(self.folder / "best", best[0], self._suffix)
-        self._committed += 1
-        if self._committed and self._committed % self._interval == 0:
-            self.checkpoint(self._committed)
+        committed = len(state.committed) - 1  # the initial program is none of the iterations
+        if committed and committed % self._interval == 0:
+            self.checkpoint(committed, state.population)
 
-    def checkpoint(self, iteration: int) -> Path:
+    def checkpoint(self, iteration: int, population: Database) -> Path:
         """Export the archive as ``checkpoint_<iteration>``; one that is there already stays."""
         target = self.folder / "checkpoints" / f"checkpoint_{iteration}"
         if not target.exists():
             draft = target.with_name(f".{target.name}.draft")
             shutil.rmtree(draft, ignore_errors=True)
-            archive = self._database.archive()
+            archive = population.archive()
             self._write_programs(draft / "programs", archive)
-            write_best(draft, self._database.best()[0], self._suffix)
-            _write_json(draft / "metadata.json", self._metadata(iteration, archive))
+            write_best(draft, population.best()[0], self._suffix)
+            _write_json(draft / "metadata.json", _metadata(iteration, population, archive))
             os.replace(draft, target)
             log.info("checkpoint %s", target)
         self._last_checkpoint = target
@@ -80,23 +78,6 @@ class Storage:
             except OSError:  # new since then, deleted by hand, or a file system without links
                 _write_json(folder / name, program_info(elite) | {"code": elite.program.code})
 
-    def _metadata(self, iteration: int, archive: list[Elite]) -> dict[str, Any]:
-        database = self._database
-        exported = {elite.id for elite in archive}
-        return {
-            "last_iteration": iteration,
-            "best_program_id": database.best()[0].id,
-            "islands": [sorted(exported.intersection(island.members)) for island in database.islands],
-            "island_best_programs": [island.ranked[0][-1] for island in database.islands],
-            "island_feature_maps": [
-                {"-".join(map(str, cell)): holder for cell, holder in sorted(island.cells.items())}
-                for island in database.islands
-            ],
-            "archive": [elite.id for elite in database.best(database.config.archive_size)],
-            "features": {axis.name: list(axis.edges) for axis in database.axes},
-            "stats": asdict(database.stats()),
-        }
-
 
 def program_info(elite: Elite) -> dict[str, Any]:
     """What OpenEvolve's files say of a program."""
@@ -112,6 +93,23 @@ def program_info(elite: Elite) -> dict[str, Any]:
             "changes": program.changes,
             "parent_ids": list(program.parent_ids),
         },
+    }
+
+
+def _metadata(iteration: int, population: Database, archive: list[Elite]) -> dict[str, Any]:
+    exported = {elite.id for elite in archive}
+    return {
+        "last_iteration": iteration,
+        "best_program_id": population.best()[0].id,
+        "islands": [sorted(exported.intersection(island.members)) for island in population.islands],
+        "island_best_programs": [island.ranked[0][-1] for island in population.islands],
+        "island_feature_maps": [
+            {"-".join(map(str, cell)): holder for cell, holder in sorted(island.cells.items())}
+            for island in population.islands
+        ],
+        "archive": [elite.id for elite in population.best(population.config.archive_size)],
+        "features": {axis.name: list(axis.edges) for axis in population.axes},
+        "stats": asdict(population.stats()),
     }
 
 

@@ -1,12 +1,13 @@
 """What the rest of the engine knows of a language model: one call, bounded in time and recorded."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.records.program import Usage
+from openevolve.settings.models import LLMConfig
 
 Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
 
@@ -68,3 +69,6 @@ class LanguageModel(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+Models = Callable[[LLMConfig], LanguageModel]  # how a run reaches its language models; raises UserError

@@ -11,18 +11,16 @@ from openevolve.measuring.promotion import (
     LARGEST_SCORE,
     Audit,
     Climb,
-    Decision,
     Judged,
     PromotionRule,
-    Verdict,
     audit,
 )
-from openevolve.population.database import Database
 from openevolve.population.island import Cell
+from openevolve.records.decision import Decision, Verdict
 from openevolve.records.program import Elite, FailureKind, Outcome, Program, Rung
-from openevolve.search.parents import random_source
 from openevolve.settings.models import Config, LadderConfig
-from openevolve.state.history import History
+from openevolve.state.random import random_source
+from openevolve.state.state import Standing, State
 
 COST_METRIC = (
     "cost"  # of a rung and of a full evaluation, in any unit; without it seconds of wall clock count
@@ -31,38 +29,18 @@ COST_METRIC = (
 Record = Callable[[Decision], None]
 
 
-@dataclass(frozen=True)
-class Knowledge:
-    """What a decision may rest on."""
-
-    climbs: int  # the first so many that were committed
-    elites: Sequence[Mapping[Cell, float]]  # by island: the fitness of each cell's
-
-
 class Fidelity(Protocol):
     """How far programs are evaluated."""
 
-    def knowledge(self) -> Knowledge | None:
-        """What the decisions on an iteration that begins now may rest on; None: all that is known by then."""
-
-    def decider(self, program: Program, knowledge: Knowledge | None, record: Record) -> Decide | None:
+    def decider(self, program: Program, record: Record) -> Decide | None:
         """Whether ``program`` goes on after a rung; each new decision is recorded first."""
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
-        """An outcome has become part of the population."""
 
 
 class EverythingInFull:
     """``fidelity: full``, the protocol of the field."""
 
-    def knowledge(self) -> None:
+    def decider(self, program: Program, record: Record) -> None:
         return None
-
-    def decider(self, program: Program, knowledge: Knowledge | None, record: Record) -> None:
-        return None
-
-    def committed(self, program: Program, outcome: Outcome) -> None:
-        """Nothing is learned."""
 
 
 class Ladder:
@@ -75,62 +53,67 @@ class Ladder:
     all that has been committed when it is made.
     """
 
-    def __init__(self, settings: LadderConfig, config: Config, database: Database, history: History) -> None:
+    def __init__(self, settings: LadderConfig, state: State) -> None:
         self._settings = settings
-        self._config = config
-        self._database = database
-        self._history = history
-        self._climbs: list[Climb] = []
+        self._state = state
+        self._climbs: list[tuple[int, Climb]] = []  # with their place among the commits
+        self._seen = 0  # of the state's commits
 
-    def knowledge(self) -> Knowledge | None:
-        return self._now() if self._config.deterministic else None
-
-    def _now(self) -> Knowledge:
-        return Knowledge(len(self._climbs), self._database.cell_fitness())
-
-    def decider(self, program: Program, knowledge: Knowledge | None, record: Record) -> Decide:
+    def decider(self, program: Program, record: Record) -> Decide:
         iteration = program.iteration
 
         def decide(rung: Rung) -> bool:
-            if 0 < self._history.rungs <= rung.number:
+            if 0 < self._state.rungs <= rung.number:
                 return True  # the evaluation's last result: there is nothing left to save
-            decision = self._history.decisions.get(iteration, {}).get(rung.number)
+            decision = self._state.decisions.get(iteration, {}).get(rung.number)
             if decision is None:
-                decision = self._decision(program, rung, knowledge or self._now())
+                standing = self._state.standings.get(iteration) or self._state.standing()
+                decision = self._decision(program, rung, standing)
                 record(decision)
             return decision.verdict is not Verdict.REJECTED
 
         return decide
 
-    def _decision(self, program: Program, rung: Rung, knowledge: Knowledge) -> Decision:
+    def _decision(self, program: Program, rung: Rung, standing: Standing) -> Decision:
         """Raises EvaluationFailed where the rung has no usable score."""
-        name = self._config.database.fitness_metric
+        name = self._state.config.database.fitness_metric
         score = rung.metrics.get(name)
         if score is None or abs(score) > LARGEST_SCORE:
             found = sorted(rung.metrics) if score is None else f"{score:g}"
             raise EvaluationFailed(
                 FailureKind.CRASHED, f"rung {rung.number}: expected a usable metric {name!r}, found {found}"
             )
-        rule = PromotionRule(self._settings, self._climbs[: knowledge.climbs])
+        rule = PromotionRule(self._settings, self._climbs_of(standing.committed))
         cell = self._cell(Elite(program, rung.metrics))
-        if cell is not None and is_remote(cell, knowledge.elites):
+        if cell is not None and is_remote(cell, standing.elites):
             return rule.promote(rung.number, score)
-        elite = None if cell is None else knowledge.elites[program.island].get(cell)
-        draw = random_source(self._config.random_seed, program.iteration, "audit").random()
+        elite = None if cell is None else standing.elites[program.island].get(cell)
+        draw = random_source(self._state.config.random_seed, program.iteration, "audit").random()
         return rule.decide(rung.number, score, elite, draw)
 
     def _cell(self, candidate: Elite) -> Cell | None:
         try:
-            return self._database.cell(candidate)
+            return self._state.population.cell(candidate)
         except ValueError:  # the rung does not know all axes of the archive
             return None
 
-    def committed(self, program: Program, outcome: Outcome) -> None:
-        decisions = self._history.decisions.get(program.iteration, {})
-        scores = {rung: decision.score for rung, decision in decisions.items() if rung < self._history.rungs}
-        if scores:  # a program whose result is another's has none
-            final = self._database.fitness(outcome.metrics) if outcome.evaluated else math.inf
-            self._climbs.append(Climb(scores, final if abs(final) <= LARGEST_SCORE else None))
+    def _climbs_of(self, committed: int) -> list[Climb]:
+        """How far the first so many programs came that counted."""
+        for place in range(self._seen, len(self._state.committed)):
+            climb = self._climb(self._state.committed[place])
+            if climb is not None:
+                self._climbs.append((place, climb))
+        self._seen = len(self._state.committed)
+        return [climb for place, climb in self._climbs if place < committed]
+
+    def _climb(self, iteration: int) -> Climb | None:
+        decisions = self._state.decisions.get(iteration, {})
+        scores = {rung: decision.score for rung, decision in decisions.items() if rung < self._state.rungs}
+        if not scores:
+            return None
+        outcome = self._state.outcomes[iteration]
+        final = self._state.population.fitness(outcome.metrics) if outcome.evaluated else math.inf
+        return Climb(scores, final if abs(final) <= LARGEST_SCORE else None)
 
 
 def is_remote(cell: Cell, elites: Sequence[Mapping[Cell, float]]) -> bool:
@@ -142,10 +125,10 @@ def is_remote(cell: Cell, elites: Sequence[Mapping[Cell, float]]) -> bool:
     )
 
 
-def build_fidelity(config: Config, database: Database, history: History) -> Fidelity:
+def build_fidelity(config: Config, state: State) -> Fidelity:
     """What the setting ``fidelity`` asks for."""
     if isinstance(config.fidelity, LadderConfig):
-        return Ladder(config.fidelity, config, database, history)
+        return Ladder(config.fidelity, state)
     return EverythingInFull()
 
 
@@ -171,21 +154,22 @@ class LadderReport:
         ]
 
 
-def ladder_report(history: History, database: Database) -> LadderReport:
+def ladder_report(state: State) -> LadderReport:
     """From the journal's outcomes and decisions; programs that reused a result count for nothing."""
-    own = {i: outcome for i, outcome in history.outcomes.items() if i in history.decisions}
-    finals = {i: database.fitness(outcome.metrics) for i, outcome in own.items() if outcome.evaluated}
+    own = {i: outcome for i, outcome in state.outcomes.items() if i in state.decisions}
+    finals = {i: state.population.fitness(outcome.metrics) for i, outcome in own.items() if outcome.evaluated}
     judged = []
     for iteration, final in finals.items():
-        decisions = [d for d in history.decisions[iteration].values() if d.judged]
+        decisions = [d for d in state.decisions[iteration].values() if d.judged]
         if decisions:
-            verdict = Verdict.AUDITED if history.audited(iteration) else Verdict.PROMOTED
-            judged.append(Judged(verdict, final, decisions[-1].to_beat))
+            verdict = Verdict.AUDITED if state.audited(iteration) else Verdict.PROMOTED
+            last = decisions[-1]  # in an empty cell any score would have been an elite's
+            judged.append(Judged(verdict, final, last.to_beat if last.elite else -math.inf))
     return LadderReport(
-        full=history.full,
-        rejected=history.rejected,
-        audited=history.audits,
-        audit=audit(judged, list(finals.values()), history.rejected),
+        full=state.full,
+        rejected=state.rejected,
+        audited=state.audits,
+        audit=audit(judged, list(finals.values()), state.rejected),
         cost_share=_cost_share(
             [o for o in own.values() if o.evaluated], [o for o in own.values() if o.rejected]
         ),

@@ -13,55 +13,12 @@ Pure: no files, no clock, no random numbers of its own.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from openevolve.records.program import Record
+from openevolve.records.decision import Decision, Verdict
 from openevolve.settings.models import LadderConfig
 
 _ROUNDING = 1e-12
 LARGEST_SCORE = 1e100  # in size; sums of squares must not overflow
-
-
-class Verdict(StrEnum):
-    PROMOTED = "promoted"
-    REJECTED = "rejected"
-    AUDITED = "audited"  # the rule rejects it, and it goes on all the same to test the rule
-
-
-@dataclass(frozen=True)
-class Decision(Record):
-    """One application of the rule, with all that it rested on."""
-
-    rung: int
-    score: float
-    verdict: Verdict
-    full: int  # evaluations in full that the rule had learned from
-    better: int  # earlier programs that scored higher on this rung...
-    seen: int  # ...of so many
-    predicted: float | None = None  # the final score; None: too little is known to say
-    margin: float | None = None
-    to_beat: float | None = None  # what the prediction has to reach; None: too little is known to say
-    elite: bool = False  # whether that is the fitness of its cell's elite; else the cell is empty or unknown
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "verdict", Verdict(self.verdict))
-
-    @property
-    def judged(self) -> bool:
-        """Whether the rule had a say."""
-        return self.predicted is not None
-
-    def explanation(self) -> str:
-        """Expected and found, in one line."""
-        if self.predicted is None or self.margin is None:
-            return f"too little is known to judge by rung {self.rung}"
-        beaten = "the elite of its cell has" if self.elite else "of a program in an empty cell is expected"
-        return (
-            f"scored {self.score:.4g} on rung {self.rung}, lower than {self.better} of {self.seen} programs; "
-            f"at most {self.predicted + self.margin:.4g} is expected in full"
-            # A journal of the first version with rungs has nothing to beat in an empty cell.
-            + ("" if self.to_beat is None else f"; {beaten} {self.to_beat:.4g}")
-        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +58,8 @@ class PromotionRule:
 
         Args:
             elite: the fitness of its cell's elite, which it has to beat. None where the cell is empty or
-                unknown: then it has to reach the quantile ``empty_cell`` of all final scores.
+                unknown: then it has to reach the quantile ``empty_cell`` of all final scores, as far as
+                they are known, else as predicted.
             draw: uniform in [0, 1), this program's own: below ``audit_share`` a rejected one goes on.
         """
         pairs = [
@@ -113,7 +71,7 @@ class PromotionRule:
             return self.promote(rung, score)
         calibration = calibrate(pairs, self._settings.confidence)
         predicted = calibration.predict(score)
-        expected = quantile([final for _, final in pairs], self._settings.empty_cell)
+        expected = quantile(self._finals(rung, calibration), self._settings.empty_cell)
         to_beat = expected if elite is None else elite
         better, seen = self._rank(rung, score)
         # As in ASHA (Li et al., 2020), but rounded up: of few scores the best goes on, not none.
@@ -124,6 +82,17 @@ class PromotionRule:
             rung, score, Verdict.PROMOTED if worthy else audited, len(pairs), better, seen,
             predicted, calibration.margin, to_beat, elite is not None,
         )  # fmt: skip
+
+    def _finals(self, rung: int, calibration: Calibration) -> list[float]:
+        """The final scores of all that came to a rung, predicted for those that were stopped there or later.
+
+        Without these the expectation would rise with every rejection.
+        """
+        return [
+            calibration.predict(climb.scores[rung]) if climb.final is None else climb.final
+            for climb in self._climbs
+            if rung in climb.scores
+        ]
 
     def promote(self, rung: int, score: float) -> Decision:
         """Let a program go on that too little is known to judge."""

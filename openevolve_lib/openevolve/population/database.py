@@ -4,15 +4,16 @@ import bisect
 import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openevolve.population.axes import Axis, dissimilarity, line_set
-from openevolve.population.exact_sum import ExactSum
 from openevolve.population.island import Cell, Island, OrderKey
 from openevolve.records.program import Elite, Failure
 from openevolve.settings.models import DatabaseConfig
 
 _FAILURES_PER_PARENT = 5
+
+Move = tuple[str, int, int]  # a program, from an island, to another
 
 
 COMBINED_SCORE = "combined_score"
@@ -38,7 +39,6 @@ class Database:
         self.axes = tuple(axes)
         self.islands = [Island() for _ in range(config.num_islands)]
         self.archive_cells: dict[Cell, OrderKey] = {}  # over all islands
-        self._qd_score = ExactSum()
         self._ranked: list[OrderKey] = []
         self._idle: list[OrderKey] = []  # of those, the ones that hold no cell on any island
         self._cells_held: Counter[str] = Counter()  # on all islands, by program
@@ -116,17 +116,14 @@ class Database:
         bisect.insort(self._ranked, key)
         bisect.insort(self._idle, key)
         for island in self.islands if first else [self.islands[elite.program.island]]:
-            self._settle(island, elite, key, cell)
+            self._place(island, elite, key, cell)
         improved = cell not in self.archive_cells or key < self.archive_cells[cell]
         if improved:
-            if cell in self.archive_cells:
-                self._qd_score.add(self.archive_cells[cell][0])
-            self._qd_score.add(-key[0])
             self.archive_cells[cell] = key
         self._limit_population()
         return improved
 
-    def _settle(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
+    def _place(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
         island.add(elite, key)
         holder = island.cells.get(cell)
         if holder is None:
@@ -161,24 +158,39 @@ class Database:
                 if key[-1] in island.members:
                     island.forget(key)
 
-    def migrate(self) -> list[tuple[str, int, int]]:
-        """Settle copies of each island's best on both neighbours of the ring.
-
-        Returns (program, from, to) for each that moved; one that is there already does not.
-        """
+    def emigrants(self) -> list[Move]:
+        """Each island's best, to both neighbours of the ring; one that is there already does not move."""
         count = len(self.islands)
-        leaving = [
-            island.best(max(1, round(self.config.migration_rate * len(island.members))))
-            for island in self.islands
-        ]
-        moves = []
-        for source, migrants in enumerate(leaving):
+        moves: dict[tuple[str, int], Move] = {}
+        for source, island in enumerate(self.islands):
+            migrants = island.best(max(1, round(self.config.migration_rate * len(island.members))))
             for target in sorted({(source - 1) % count, (source + 1) % count} - {source}):
+                there = self.islands[target].members
                 for elite in migrants:
-                    if elite.id not in self.islands[target].members:
-                        self._settle(self.islands[target], elite, self.order(elite), self.cell(elite))
-                        moves.append((elite.id, source, target))
-        return moves
+                    if elite.id not in there:
+                        moves.setdefault((elite.id, target), (elite.id, source, target))
+        return list(moves.values())
+
+    def settle(self, program_id: str, island: int) -> None:
+        """Place a copy of a member on another island, unless one is there."""
+        elite = self.member(program_id)
+        if program_id not in self.islands[island].members:
+            self._place(self.islands[island], elite, self.order(elite), self.cell(elite))
+
+    def member(self, program_id: str) -> Elite:
+        """Raises KeyError where the program is not, or no longer, in the population."""
+        return self._elites[program_id]
+
+    def annotate(self, program_id: str, name: str, text: str) -> None:
+        """Add an artifact to a member, if it still is one: it is shown with the program from now on."""
+        if program_id not in self._elites:
+            return
+        elite = self._elites[program_id]
+        annotated = replace(elite, artifacts={**elite.artifacts, name: text})
+        self._elites[program_id] = annotated
+        for island in self.islands:
+            if program_id in island.members:
+                island.members[program_id] = annotated
 
     def add_failure(self, failure: Failure) -> None:
         """Keep a failure with each of its parents, the latest few."""
@@ -204,7 +216,7 @@ class Database:
         return len(self._ranked)
 
     def stats(self) -> ArchiveStats:
-        elites, qd_score = len(self.archive_cells), self._qd_score.rounded()
+        elites, qd_score = len(self.archive_cells), math.fsum(-key[0] for key in self.archive_cells.values())
         cells = math.prod(axis.bins for axis in self.axes)
         return ArchiveStats(
             cells=cells,

@@ -1,8 +1,6 @@
 """A part of the population, with an archive of its own."""
 
 import bisect
-from collections.abc import Sequence
-from typing import overload
 
 from openevolve.records.program import Elite
 
@@ -11,7 +9,7 @@ OrderKey = tuple[float, float, int, str]  # the one total order, best first; the
 
 
 class Island:
-    """Members in their order, and the best of each occupied cell. No call takes longer with its size."""
+    """Members in their order, and the best of each occupied cell."""
 
     def __init__(self) -> None:
         self.ranked: list[OrderKey] = []  # best first
@@ -26,13 +24,13 @@ class Island:
         """The member of this rank; 0 is the best."""
         return self.members[self.ranked[rank][-1]]
 
-    def elites(self) -> Sequence[Elite]:
-        """The best of each cell, in the order of the cells; it follows what happens to the island."""
-        return _Elites(self)
+    def elite(self, cell: Cell) -> Elite:
+        """The best of an occupied cell."""
+        return self.members[self.cells[cell]]
 
-    def position(self, elite_id: str, cell: Cell) -> int | None:
-        """Where a program stands among the elites; None where it does not hold its cell."""
-        return bisect.bisect_left(self.occupied, cell) if self.cells.get(cell) == elite_id else None
+    def elites(self) -> list[Elite]:
+        """The best of each cell, in the order of the cells."""
+        return [self.elite(cell) for cell in self.occupied]
 
     def add(self, elite: Elite, key: OrderKey) -> None:
         self.members[elite.id] = elite
@@ -48,23 +46,3 @@ class Island:
         """Drop a member that holds no cell."""
         del self.members[key[-1]]
         del self.ranked[bisect.bisect_left(self.ranked, key)]
-
-
-class _Elites(Sequence[Elite]):
-    """Looked up one by one: an iteration needs a few of them, not a list of all."""
-
-    def __init__(self, island: Island) -> None:
-        self._island = island
-
-    def __len__(self) -> int:
-        return len(self._island.occupied)
-
-    @overload
-    def __getitem__(self, index: int) -> Elite: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Elite]: ...
-    def __getitem__(self, index: int | slice) -> Elite | list[Elite]:
-        island = self._island
-        if isinstance(index, slice):
-            return [island.members[island.cells[cell]] for cell in island.occupied[index]]
-        return island.members[island.cells[island.occupied[index]]]

@@ -1,19 +1,22 @@
 """Programs written by a language model."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from typing import Self
 
-from openevolve.llm.base import Attempt, Completion, CompletionFailed, LanguageModel
+from openevolve.llm.base import Completion, CompletionFailed, LanguageModel, Models
+from openevolve.proposing.desk import Desk
 from openevolve.proposing.edits import Edit, EditError, apply_reply
 from openevolve.proposing.prompts import build_prompt, check_prompt_settings, retry_prompt
 from openevolve.records.program import Context, Proposal
 from openevolve.settings.models import Config
+from openevolve.settings.registry import NoSettings, strategy
 
 MAX_REPLIES = 2  # a reply without a usable program is sent back once, with what was wrong
 
 
+@strategy("proposer", "llm")
 class LLMProposer:
-    """Asks a model for a child of the context's parent, and once more where its reply is no program."""
+    """Asks a model for a child of the context's parent, and once more where its reply is no use."""
 
     def __init__(self, model: LanguageModel, config: Config) -> None:
         """Raises UserError for settings that no prompt can be built from."""
@@ -21,34 +24,35 @@ class LLMProposer:
         self.model = model
         self.config = config
 
-    async def propose(self, context: Context) -> Proposal:
-        """A proposal that keeps the last prompt, all replies and what they cost, with code or without.
+    @classmethod
+    def build(cls, config: Config, settings: NoSettings, models: Models) -> Self:
+        """Raises UserError where no model can be asked."""
+        return cls(models(config.llm), config)
 
-        Raises:
-            ProviderRejected: no call can succeed.
-        """
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
+        """Raises ProviderRejected where no call can succeed, and as ``Proposer.propose`` does."""
         messages = build_prompt(context, self.config)
         proposal = Proposal(code=None, proposer="llm")
         for _ in range(MAX_REPLIES):
-            proposal = replace(proposal, messages=tuple(messages))
             try:
-                completion = await self.model.complete(messages, context.rng)
+                completion = await desk.complete(self.model, messages)
             except CompletionFailed as failure:
                 problem = "; asked again: ".join(filter(None, (proposal.problem, str(failure))))
-                return replace(_counting(proposal, failure.attempts), problem=problem)
-            proposal = replace(
-                _counting(proposal, completion.attempts),
-                model=completion.model,
-                replies=(*proposal.replies, completion.text),
-            )
+                return replace(proposal, problem=problem)
+            proposal = replace(proposal, model=completion.model)
             try:
                 edit = self._edit(completion, context.parent.program.code)
             except EditError as error:
-                proposal = replace(proposal, problem=str(error))
-                messages = retry_prompt(messages, completion.text, str(error), self.config)
+                problem = str(error)
             else:
                 form = f"llm/{edit.form}"
-                return replace(proposal, code=edit.code, changes=edit.changes, proposer=form, problem="")
+                written = replace(proposal, code=edit.code, changes=edit.changes, proposer=form, problem="")
+                refusal = desk.refusal(written)
+                if refusal is None:
+                    return written
+                problem = refusal
+            proposal = replace(proposal, problem=problem)
+            messages = retry_prompt(messages, completion.text, problem, self.config)
         return proposal
 
     def _edit(self, completion: Completion, parent: str) -> Edit:
@@ -62,12 +66,3 @@ class LLMProposer:
             max_code_length=self.config.max_code_length,
             language=self.config.language,
         )
-
-
-def _counting(proposal: Proposal, attempts: Sequence[Attempt]) -> Proposal:
-    """The proposal with further attempts in its record and in its usage."""
-    return replace(
-        proposal,
-        usage=sum((attempt.usage for attempt in attempts), proposal.usage),
-        calls=(*proposal.calls, *(asdict(attempt) for attempt in attempts)),
-    )

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
@@ -122,11 +122,7 @@ class Proposal:
     changes: str = ""
     parent_ids: tuple[str, ...] = ()  # empty: the context's parent
     problem: str = ""  # where code is None: expected, found
-    messages: tuple[Mapping[str, str], ...] = ()  # the prompt, as chat messages
-    replies: tuple[str, ...] = ()  # one a call; more than one where the model was asked again
     model: str = ""
-    usage: Usage = Usage()
-    calls: tuple[Mapping[str, Any], ...] = ()  # every attempt: model, seconds, status, error
 
 
 @dataclass(frozen=True)
@@ -164,11 +160,6 @@ class Outcome(Record):
     def invalid(cls, program_id: str, problem: str) -> Self:
         """Of a proposal that holds no program."""
         return cls(program_id, failure=FailureKind.PROPOSAL_INVALID, message=problem)
-
-    def reused_for(self, program_id: str) -> Self:
-        """The same for an identical program."""
-        message = f"the same program as {self.program_id}: its result is reused. {self.message}".strip()
-        return replace(self, program_id=program_id, seconds=0.0, message=message)
 
     @property
     def evaluated(self) -> bool:

@@ -1,38 +1,42 @@
 """A second opinion: what another model makes of an outcome, for those who write the next programs."""
 
-import random
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
-from openevolve.llm.base import CompletionFailed, LanguageModel
+from openevolve.llm.base import CompletionFailed, LanguageModel, Models
+from openevolve.llm.calls import Calls
 from openevolve.proposing.prompts import build_review_prompt
-from openevolve.records.program import Elite, Usage
+from openevolve.records.program import Elite
+from openevolve.records.review import Review
 from openevolve.settings.models import Config
+from openevolve.settings.registry import NoSettings, strategy
 
 
-@dataclass(frozen=True)
-class Review:
-    """``text`` is shown with the program from now on; empty where there is nothing to say."""
+class Reflection(Protocol):
+    """Digests what happened to a program, once it has counted."""
 
-    text: str = ""
-    model: str = ""
-    usage: Usage = Usage()
-    problem: str = ""  # why there is no text
+    async def review(self, child: Elite, parent: Elite, calls: Calls) -> Review | None:
+        """What is to be shown with a program from now on; None: nothing to record.
 
-
-class Reviewer(Protocol):
-    """Looks at a program with a score, beside the one it was made from."""
-
-    async def review(self, child: Elite, parent: Elite, rng: random.Random) -> Review: ...
+        Raises:
+            ProviderFailed, ModelUnreachable: the model cannot be had; the run goes on without the review.
+            ProviderRejected: no call can succeed.
+        """
+        ...
 
 
-class NoReviewer:
+@strategy("reflection", "none")
+class NoReflection:
     """What a run has without ``llm.evaluator_models``."""
 
-    async def review(self, child: Elite, parent: Elite, rng: random.Random) -> Review:
-        return Review()
+    @classmethod
+    def build(cls, config: Config, settings: NoSettings, models: Models) -> Self:
+        return cls()
+
+    async def review(self, child: Elite, parent: Elite, calls: Calls) -> None:
+        return None
 
 
+@strategy("reflection", "review")
 class LLMReviewer:
     """Asks ``llm.evaluator_models``; a review that fails costs its tokens and nothing else."""
 
@@ -40,11 +44,15 @@ class LLMReviewer:
         self.model = model
         self.config = config
 
-    async def review(self, child: Elite, parent: Elite, rng: random.Random) -> Review:
-        """Raises ProviderRejected where no call can succeed."""
+    @classmethod
+    def build(cls, config: Config, settings: NoSettings, models: Models) -> Self:
+        """Raises UserError where no model can be asked."""
+        return cls(models(config.llm.reviewers()), config)
+
+    async def review(self, child: Elite, parent: Elite, calls: Calls) -> Review:
         messages = build_review_prompt(child, parent, self.config)
         try:
-            completion = await self.model.complete(messages, rng)
+            completion = await calls.complete(self.model, messages)
         except CompletionFailed as failure:
-            return Review(usage=failure.usage, problem=str(failure))
-        return Review(completion.text.strip(), completion.model, completion.usage)
+            return Review(problem=str(failure))
+        return Review(completion.text.strip(), completion.model)

@@ -1,20 +1,16 @@
 """When a run takes no new iterations: its budget, early stopping, a request."""
 
-from openevolve.records.program import Outcome
 from openevolve.settings.models import Config
-from openevolve.state.history import History
+from openevolve.state.state import State
 
 
 class Stopping:
     """Collects the reason to stop; the first one stays."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, state: State) -> None:
         self._budget = config.budget
-        self._patience = config.early_stopping_patience
-        self._threshold = config.convergence_threshold
-        self._metric = config.early_stopping_metric
-        self._best: float | None = None
-        self._best_at = 0
+        self._state = state
+        self._early = EarlyStopping(config, state) if config.early_stopping_patience else None
         self.reason: str | None = None
         self.asked = False  # to begin nothing more; a limit lets what was begun in an earlier session end
 
@@ -26,30 +22,60 @@ class Stopping:
         self.asked = True
         self.stop(reason)
 
-    def reached(self, history: History, elapsed: float) -> bool:
+    def reached(self, elapsed: float) -> bool:
         """True once a limit is reached; ``elapsed`` in seconds."""
-        budget, usage = self._budget, history.usage
+        budget, usage = self._budget, self._state.usage
         bounded = f" ({usage.in_words()})" if usage.calls_without_usage else ""
         spent = [
             ("dollars", usage.cost_at_most, budget.dollars, bounded),
             ("tokens", usage.tokens_at_most, budget.tokens, bounded),
             ("hours", elapsed / 3600, budget.hours, ""),
-            ("evaluations", history.evaluations, budget.evaluations, ""),
+            ("evaluations", self._state.evaluations, budget.evaluations, ""),
         ]
         for name, value, limit, note in spent:
             if limit is not None and value >= limit:
                 self.stop(f"budget.{name} reached: {value:g} of {limit:g}{note}")
+        if self._early is not None and (reason := self._early.reason()):
+            self.stop(reason)
         return self.reason is not None
 
-    def committed(self, outcome: Outcome, iteration: int) -> None:
-        """Follow ``early_stopping_metric``; stop after ``early_stopping_patience`` without a gain."""
-        if self._patience is None:
+
+class EarlyStopping:
+    """Stops after ``early_stopping_patience`` iterations without a gain of a metric, fitness by default."""
+
+    def __init__(self, config: Config, state: State) -> None:
+        self._patience = config.early_stopping_patience or 0
+        self._threshold = config.convergence_threshold
+        self._metric = config.early_stopping_metric
+        self._state = state
+        self._seen = 0  # of the state's commits
+        self._best: float | None = None
+        self._best_at = 0
+        self._latest = 0
+
+    def reason(self) -> str | None:
+        """Why the run should stop by now; None: it should not."""
+        for iteration in self._state.committed[self._seen :]:
+            self._follow(iteration)
+        self._seen = len(self._state.committed)
+        if self._latest - self._best_at < self._patience:
+            return None
+        return (
+            f"early stopping: {self._metric or self._state.config.database.fitness_metric} has not risen by "
+            f"more than {self._threshold:g} in {self._patience} iterations"
+        )
+
+    def _follow(self, iteration: int) -> None:
+        outcome = self._state.outcomes[iteration]
+        self._latest = max(self._latest, iteration)
+        if not outcome.evaluated:
             return
-        value = outcome.metrics.get(self._metric) if outcome.evaluated else None
-        if value is not None and (self._best is None or value > self._best + self._threshold):
+        if self._metric is None:
+            value = self._state.population.fitness(outcome.metrics)
+        else:
+            found = outcome.metrics.get(self._metric)
+            if found is None:
+                return
+            value = found
+        if self._best is None or value > self._best + self._threshold:
             self._best, self._best_at = value, iteration
-        if iteration - self._best_at >= self._patience:
-            self.stop(
-                f"early stopping: {self._metric} has not risen by more than {self._threshold:g} "
-                f"in {self._patience} iterations"
-            )

@@ -204,6 +204,13 @@ class LadderConfig(Section):
     empty_cell: Fraction = 0.7  # quantile of the final scores that is expected of a program in an empty cell
 
 
+class SearchConfig(Section):
+    """Which strategies a search follows, by name."""
+
+    parents: str = "explore-exploit"
+    gates: list[str] = ["duplicate", "similarity"]
+
+
 class BudgetConfig(Section):
     """Limits at which a run stops taking new iterations; None is no limit."""
 
@@ -221,7 +228,13 @@ class Config(Section):
     log_level: LogLevel = "INFO"
     random_seed: Annotated[int, Field(ge=0)] = 42
     deterministic: bool = False  # commit results in iteration order: equal seeds, equal run
-    proposer: Literal["llm", "offline"] = "llm"
+    proposer: str = "llm"
+    reflection: str | None = None  # None: review where llm.evaluator_models names a model, else none
+    executor: str = "local"
+    search: SearchConfig = SearchConfig()
+    strategies: dict[str, dict[str, Any]] = {}  # settings of strategies by their names
+    # Deterministic mode: so many iterations are chosen before the results of those before them count.
+    lag: Annotated[int, Field(ge=0)] = 2
     proposals_ahead: Annotated[int, Field(ge=0)] = 1  # iterations under way beside one for each slot
     diff_based_evolution: bool = True
     max_code_length: Annotated[int, Field(ge=1)] = 10_000
@@ -229,7 +242,7 @@ class Config(Section):
     file_suffix: str = ".py"
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
-    early_stopping_metric: str = "combined_score"
+    early_stopping_metric: str | None = None  # None: database.fitness_metric
     features: dict[str, FeatureBins] = {}
     llm: LLMConfig = LLMConfig()
     prompt: PromptConfig = PromptConfig()

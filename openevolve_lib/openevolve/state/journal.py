@@ -116,22 +116,41 @@ def encode(event: Mapping[str, Any]) -> bytes:
     return f'{body[:-1]},"crc":"{checksum:08x}"}}\n'.encode("utf-8", "surrogatepass")
 
 
-def read_journal(path: Path) -> Iterator[Event]:
-    """All complete events, first to last.
+class Tail:
+    """Reads a journal as far as it goes, and later what has been appended.
 
-    A line without its end is one that a killed writer left: it is no event.
-
-    Raises:
-        UserError: no such file, or a line that is damaged, by its number.
+    A line without its end is one that is being written, or that a killed writer left: it is no event yet.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UserError(f"{path}: expected a run's journal, found: {error.strerror}") from None
-    with file:
-        for number, line in enumerate(file, start=1):
-            if line.endswith(b"\n"):
-                yield _decode(line, path, number)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._lines = 0
+
+    def read(self) -> Iterator[Event]:
+        """The complete events since the last call, first to last.
+
+        Raises:
+            UserError: no such file, or a line that is damaged, by its number.
+        """
+        try:
+            file = self._path.open("rb")
+        except OSError as error:
+            raise UserError(f"{self._path}: expected a run's journal, found: {error.strerror}") from None
+        with file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                event = _decode(line, self._path, self._lines + 1)
+                self._offset += len(line)
+                self._lines += 1
+                yield event
+
+
+def read_journal(path: Path) -> Iterator[Event]:
+    """All complete events, first to last. Raises UserError as ``Tail.read`` does."""
+    return Tail(path).read()
 
 
 def _decode(line: bytes, path: Path, number: int) -> Event:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medevonet.mutation import mutate
 from medevonet.mutation.expressions import REWRITERS, Rewriter, collect
-from openevolve.proposing.edits import normalized
+from openevolve.population.fingerprints import normalized
 from openevolve.proposing.offline import MutationError, Source
 from tests.support.offline_programs import BRANCHED, SEED, assert_trains, lineage
 from tests.support.plain_programs import SCHEDULE

@@ -4,9 +4,10 @@ import asyncio
 from random import Random
 
 from medevonet.mutation import LayerMutation, mutate
-from openevolve.proposing import Proposer
+from openevolve.proposing.desk import Proposer
 from openevolve.records.program import Context, Elite, Program, Proposal
 from openevolve.settings.models import Config
+from openevolve.testing.desks import TestDesk
 from tests.support.offline_programs import SEED, lineage
 from tests.support.plain_programs import SCHEDULE
 
@@ -18,7 +19,7 @@ def scored(name: str, code: str) -> Elite:
 def proposal(parent: str, mates: tuple[Elite, ...], seed: int, longest: int = 20_000) -> Proposal:
     proposer: Proposer = LayerMutation(Config(max_code_length=longest))
     context = Context(1, 0, scored("parent", parent), Random(seed), inspirations=mates)
-    return asyncio.run(proposer.propose(context))
+    return asyncio.run(proposer.propose(context, TestDesk()))
 
 
 def test_a_parent_alone_is_mutated() -> None:

@@ -50,7 +50,7 @@ def scores(folder: Path) -> list[tuple[object, ...]]:
     """Programs and validation metrics by iteration."""
     events = journal(folder)
     codes = {e["program"]["iteration"]: e["program"]["code"] for e in events if e["event"] == "proposed"}
-    results = {e["iteration"]: e["outcome"] for e in events if e["event"] in ("evaluated", "failed")}
+    results = {e["iteration"]: e["outcome"] for e in events if e["event"] == "measured"}
     return [(codes[i], results[i]["metrics"], results[i]["failure"]) for i in sorted(results)]
 
 
@@ -78,7 +78,11 @@ def test_the_run_directory_is_as_documented(demo: tuple[Path, str]) -> None:
     assert info["device"] == "cpu"
     assert info["isolation"].startswith("strict: walls around files, network")
     assert info["config"]["task"]["datasets"] == ["demo-breastmnist", "demo-dermamnist"]
-    evaluated = [e["outcome"]["program_id"] for e in journal(folder) if e["event"] == "evaluated"]
+    evaluated = [
+        e["outcome"]["program_id"]
+        for e in journal(folder)
+        if e["event"] == "measured" and e["outcome"]["failure"] is None
+    ]
     names = {path.name for path in (latest / "artifacts").iterdir()}
     assert names >= {f"{program}{suffix}" for program in evaluated for suffix in (".json", ".npz")}
     assert (latest / "openevolve/best/best_program.py").is_file()
@@ -106,7 +110,7 @@ def test_the_score_in_the_journal_is_that_of_the_probabilities_in_the_artifact(
 
     folder, _ = demo
     for event in journal(folder):
-        if event["event"] == "evaluated":
+        if event["event"] == "measured":
             outcome = event["outcome"]
             arrays = np.load(folder / f"runs/mnist/latest/artifacts/{outcome['program_id']}.npz")
             for name, task in (("demo-breastmnist", "binary-class"), ("demo-dermamnist", "multi-class")):
@@ -137,7 +141,7 @@ def test_a_killed_run_resumes_to_the_same_end(demo: tuple[Path, str], cache: Pat
     )  # fmt: skip
     path = tmp_path / "runs/mnist/latest/openevolve/journal.jsonl"
     deadline = time.monotonic() + 120
-    while not path.exists() or b'"evaluated"' not in path.read_bytes():
+    while not path.exists() or b'"measured"' not in path.read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -194,7 +198,10 @@ def test_a_language_model_writes_programs(provider: str, cache: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert all(("/deployments/m/" in path) == (provider == "azure") for path in paths)
     assert float(values(done.stdout)["cost_dollars"]) > 0
-    assert len([e for e in journal(tmp_path) if e["event"] == "evaluated"]) == 4
+    assert (
+        len([e for e in journal(tmp_path) if e["event"] == "measured" and e["outcome"]["failure"] is None])
+        == 4
+    )
     assert "No code today." in json.dumps([e for e in journal(tmp_path) if e["event"] == "proposed"])
     assert all("mean_val_auc" in prompt and "test_auc" not in prompt for prompt in prompts)
     for path in (tmp_path / "runs").rglob("*"):

@@ -62,7 +62,7 @@ def events(folder: str = "openevolve_output") -> list[Event]:
 
 
 def evaluated(folder: str = "openevolve_output") -> list[int]:
-    return [event["iteration"] for event in events(folder) if event["event"] == "evaluated"]
+    return [event["iteration"] for event in events(folder) if event["event"] == "measured"]
 
 
 def summary(output: str) -> dict[str, str]:

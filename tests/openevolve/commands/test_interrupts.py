@@ -29,14 +29,14 @@ def test_kill_9_at_any_moment_loses_nothing_and_leaves_nobody(
         wait_for_lines(journal, lines)
         process.kill()
         process.wait()
-        finished = {e["iteration"] for e in read_journal(journal) if e["event"] in ("evaluated", "failed")}
+        finished = {e["iteration"] for e in read_journal(journal) if e["event"] == "measured"}
         deadline = time.monotonic() + 10
         while processes_of(tmp_path):
             assert time.monotonic() < deadline, processes_of(tmp_path)
             time.sleep(0.01)
     resumed = run_walk(tmp_path, settings())
-    assert finished <= set(resumed.history.outcomes)
-    results = [e["iteration"] for e in read_journal(journal) if e["event"] in ("evaluated", "failed")]
+    assert finished <= set(resumed.state.outcomes)
+    results = [e["iteration"] for e in read_journal(journal) if e["event"] == "measured"]
     assert len(results) == len(set(results)) == 31
     assert story(resumed) == story(undisturbed[1])
     assert archive(resumed) == archive(undisturbed[1])
@@ -52,8 +52,8 @@ def test_ctrl_c_finishes_what_is_running_and_resumes(
     assert output.splitlines()[-1] == "interrupted"
     assert "interrupted: finishing the evaluations that are running; Ctrl-C again ends them" in output
     events = list(read_journal(tmp_path / "out/journal.jsonl"))
-    started = [e["iteration"] for e in events if e["event"] == "evaluation_started"]
-    ended = [e["iteration"] for e in events if e["event"] in ("evaluated", "failed")]
+    started = [e["iteration"] for e in events if e["event"] == "measuring"]
+    ended = [e["iteration"] for e in events if e["event"] == "measured"]
     assert set(started) <= set(ended)
     assert len(ended) < 31
     assert story(run_walk(tmp_path, settings())) == story(undisturbed[1])
@@ -75,7 +75,7 @@ def test_ctrl_c_also_ends_a_run_that_a_limit_is_ending(tmp_path: Path) -> None:
         tmp_path, "[3]", "deterministic=false", "evaluator.timeout=60", "budget.evaluations=5"
     )
     journal = tmp_path / "out/journal.jsonl"
-    wait_for_events(journal, "evaluated", 5)
+    wait_for_events(journal, "measured", 5)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
@@ -89,7 +89,7 @@ def test_ctrl_c_begins_nothing_of_what_an_earlier_session_had_begun(tmp_path: Pa
     journal = tmp_path / "out/journal.jsonl"
     options = ("deterministic=false", "database.num_islands=1")
     process = start_hanging(tmp_path, "range(1, 9)", *options, "evaluator.parallel_evaluations=6")
-    wait_for_events(journal, "evaluation_started", 7)
+    wait_for_events(journal, "measuring", 7)
     process.kill()
     process.wait()
     before = len(list(read_journal(journal)))
@@ -100,7 +100,7 @@ def test_ctrl_c_begins_nothing_of_what_an_earlier_session_had_begun(tmp_path: Pa
     output, _ = process.communicate(timeout=60)
     assert output.splitlines()[-1] == "interrupted"
     later = list(read_journal(journal))[before:]
-    assert sum(e["event"] == "evaluation_started" for e in later) == 1
+    assert sum(e["event"] == "measuring" for e in later) == 1
 
 
 def test_sigterm_ends_with_the_journal_finished(tmp_path: Path) -> None:

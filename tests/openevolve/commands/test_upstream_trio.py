@@ -185,7 +185,7 @@ def test_a_problem_written_for_openevolve_runs_unchanged(
         if e["event"] == "proposed"
     }
     assert {proposed[iteration] for iteration in found} == {"initial", "llm/diff"}
-    ended = [e for e in events(folder / "openevolve_output") if e["event"] in ("evaluated", "failed")]
+    ended = [e for e in events(folder / "openevolve_output") if e["event"] == "measured"]
     assert sorted(e["iteration"] for e in ended) == list(range(10))
     assert {e["outcome"]["failure"] for e in ended} <= {None, FailureKind.PROPOSAL_INVALID}
     assert len(found) >= 4

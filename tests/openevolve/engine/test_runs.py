@@ -24,13 +24,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]
 
 def test_every_iteration_is_accounted_for(undisturbed: tuple[Path, Result]) -> None:
     _, result = undisturbed
-    history = result.history
+    history = result.state
     assert result.completed
     assert sorted(history.outcomes) == list(range(31))
     kinds = {outcome.failure for outcome in history.outcomes.values()}
     assert {None, FailureKind.PROPOSAL_INVALID, FailureKind.CRASHED} <= kinds
     assert sum(history.failures.values()) + sum(o.evaluated for o in history.outcomes.values()) == 31
-    assert result.database.best()[0].metrics["combined_score"] > 0.1
+    assert result.state.population.best()[0].metrics["combined_score"] > 0.1
 
 
 def test_equal_seeds_give_equal_runs_however_long_things_take(
@@ -49,7 +49,7 @@ def test_another_seed_gives_another_run(undisturbed: tuple[Path, Result], tmp_pa
 def test_the_folder_holds_best_checkpoints_and_logs(undisturbed: tuple[Path, Result]) -> None:
     folder, result = undisturbed
     out = folder / "out"
-    best = result.database.best()[0]
+    best = result.state.population.best()[0]
     assert (out / "best/best_program.py").read_text() == best.program.code
     assert json.loads((out / "best/best_program_info.json").read_text())["metrics"] == best.metrics
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
@@ -87,7 +87,7 @@ def test_what_is_finished_is_not_done_again(undisturbed: tuple[Path, Result], tm
     assert story(resumed)[:31] == story(whole)
     events = list(read_journal(tmp_path / "run/out/journal.jsonl"))
     assert [e["event"] for e in events].count("run_started") == 2
-    assert len([e for e in events if e["event"] in ("evaluated", "failed")]) == 35
+    assert len([e for e in events if e["event"] == "measured"]) == 35
 
 
 def test_a_deleted_checkpoint_is_written_again(undisturbed: tuple[Path, Result], tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_deleted_checkpoint_is_written_again(undisturbed: tuple[Path, Result],
 def test_without_determinism_nothing_is_lost_either(tmp_path: Path) -> None:
     config = settings("deterministic=false", "proposals_ahead=3")
     first = run_walk(tmp_path, config, RandomWalk(delay=0.02))
-    assert sorted(first.history.outcomes) == list(range(31))
+    assert sorted(first.state.outcomes) == list(range(31))
     resumed = run_walk(tmp_path, config)
     assert story(resumed) == story(first)
     assert archive(resumed) == archive(first)
@@ -121,8 +121,8 @@ def test_a_limit_ends_the_run_and_says_so(tmp_path: Path, override: str, reason:
     result = run_walk(tmp_path, settings(override, "convergence_threshold=0.5"), RandomWalk(delay=0.2))
     assert result.reason.startswith(reason)
     assert not result.completed
-    assert len(result.history.outcomes) < 31
-    assert result.history.finished == result.reason
+    assert len(result.state.outcomes) < 31
+    assert result.state.finished == result.reason
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from openevolve.errors import UserError
 from openevolve.llm.answers import read_reply
-from openevolve.llm.azure import build_azure_language_model, choose_provider
 from openevolve.llm.base import Completion
 from openevolve.llm.ensemble import Ensemble
 from openevolve.llm.openai_client import request_parameters
+from openevolve.llm.provider import build_azure_language_model, choose_provider
 from openevolve.llm.replay import PromptKeyedReplies, RecordedCall
 from openevolve.records.program import Usage
 from openevolve.settings.models import LLMConfig, ModelConfig

@@ -7,16 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from openevolve.measuring.promotion import (
-    Audit,
-    Climb,
-    Decision,
-    Judged,
-    PromotionRule,
-    Verdict,
-    audit,
-    calibrate,
-)
+from openevolve.measuring.promotion import Audit, Climb, Judged, PromotionRule, audit, calibrate
+from openevolve.records.decision import Decision, Verdict
 from openevolve.settings.models import LadderConfig
 
 SCORE = st.floats(-100, 100) | st.sampled_from([0.0, 0.5, 1.0])  # ties too

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openevolve.proposing.edits import EditError, apply_reply, normalized
-from openevolve.proposing.edits.source import interface, parse, unbound_names
+from openevolve.population.fingerprints import normalized, parse
+from openevolve.proposing.edits import EditError, apply_reply
+from openevolve.proposing.edits.source import interface, unbound_names
 from tests.support.replies import LIMIT, PARENT, UNUSABLE, USABLE, Unusable, Usable, child, fence, program
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from openevolve.errors import UserError
 from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, ProviderRejected
-from openevolve.proposing import Proposer
+from openevolve.llm.calls import Calls, ProviderFailed
+from openevolve.proposing.desk import Desk, Proposer
 from openevolve.proposing.llm import LLMProposer
 from openevolve.proposing.prompts import build_prompt
 from openevolve.records.program import Context, Elite, Program, Proposal, Usage
 from openevolve.settings.models import Config, DatabaseConfig
+from openevolve.testing.desks import TestDesk
 from tests.support.replies import PARENT, block, fence, program
 
 PARENT_ELITE = Elite(Program("p", PARENT, iteration=0, island=0), {"combined_score": 0.5})
@@ -47,22 +49,23 @@ def context(seed: int = 0) -> Context:
     return Context(iteration=1, island=0, parent=PARENT_ELITE, rng=random.Random(seed))
 
 
-def propose(model: Script, config: Config | None = None) -> Proposal:
+def propose(model: Script, config: Config | None = None, desk: Desk | None = None) -> Proposal:
     proposer: Proposer = LLMProposer(model, config or Config())
-    return asyncio.run(proposer.propose(context()))
+    return asyncio.run(proposer.propose(context(), desk or TestDesk()))
 
 
 def test_a_whole_program() -> None:
-    model = Script(GOOD)
-    proposal = propose(model)
+    model, desk = Script(GOOD), TestDesk()
+    proposal = propose(model, desk=desk)
     assert proposal.code == program("Disc")
     assert proposal.proposer == "llm/full rewrite"
     assert proposal.changes == "Squares the size of shapes."
     assert proposal.problem == ""
     assert proposal.model == "scripted"
-    assert proposal.replies == (GOOD,)
-    assert list(proposal.messages) == model.asked[0] == build_prompt(context(), Config())
-    assert proposal.usage == COST
+    (replied,) = desk.events
+    assert (replied["event"], replied["text"], replied["model"]) == ("replied", GOOD, "scripted")
+    assert replied["messages"] == model.asked[0] == build_prompt(context(), Config())
+    assert replied["usage"] == asdict(COST)
 
 
 def test_an_edit() -> None:
@@ -73,46 +76,75 @@ def test_an_edit() -> None:
 
 def test_a_reply_without_a_program_is_sent_back_once() -> None:
     wrong = block("return Square(size)", "return 1")
-    model = Script(wrong, GOOD)
-    proposal = propose(model)
+    model, desk = Script(wrong, GOOD), TestDesk()
+    proposal = propose(model, desk=desk)
     assert proposal.code == program("Disc")
     assert proposal.problem == ""
-    assert proposal.replies == (wrong, GOOD)
-    assert proposal.usage == COST + COST
-    assert [call["status"] for call in proposal.calls] == ["ok", "ok"]
+    assert [event["text"] for event in desk.events] == [wrong, GOOD]
+    assert [event["attempts"][0]["status"] for event in desk.events] == ["ok", "ok"]
     *_, reply, request = model.asked[1]
     assert reply == {"role": "assistant", "content": wrong.strip()}
     assert "block 1 of 1: the SEARCH text was not found" in request["content"]
-    assert list(proposal.messages) == model.asked[1]
+    assert desk.events[1]["messages"] == model.asked[1]
+
+
+def test_what_a_gate_refuses_is_sent_back_with_the_reason() -> None:
+    model = Script(GOOD, fence(program("Ring")))
+    desk = TestDesk(refuse=lambda proposal: "tried before" if "Disc" in (proposal.code or "") else None)
+    proposal = propose(model, desk=desk)
+    assert proposal.code == program("Ring")
+    assert "tried before" in model.asked[1][-1]["content"]
+
+
+def test_what_a_gate_refuses_twice_is_no_program() -> None:
+    proposal = propose(Script(GOOD, GOOD), desk=TestDesk(refuse=lambda proposal: "tried before"))
+    assert (proposal.code, proposal.problem) == (None, "tried before")
+
+
+def test_an_answer_on_record_is_not_asked_for_again() -> None:
+    first = TestDesk()
+    propose(Script("Done", GOOD), desk=first)
+    model = Script()
+    calls = Calls(1, "proposal", lambda name, **content: None, lambda use: random.Random(0), first.events)
+    proposal = propose(model, desk=Desk(calls, lambda proposal: None))
+    assert proposal.code == program("Disc")
+    assert model.asked == []
 
 
 def test_two_replies_without_a_program_end_the_proposal() -> None:
-    model = Script("I'm sorry, but I can't.", fence(PARENT), GOOD)
-    proposal = propose(model)
+    model, desk = Script("I'm sorry, but I can't.", fence(PARENT), GOOD), TestDesk()
+    proposal = propose(model, desk=desk)
     assert proposal.code is None
     assert "found the parent again" in proposal.problem
-    assert len(proposal.replies) == len(model.asked) == 2
-    assert proposal.usage == COST + COST
+    assert len(desk.events) == len(model.asked) == 2
 
 
-def test_a_failed_completion_is_recorded_with_its_cost() -> None:
-    attempts = (Attempt("a", 1.0, "timeout"), Attempt("b", 2.0, "empty", COST))
-    proposal = propose(Script(CompletionFailed("no reply within 3 s", attempts)))
+def test_a_refused_request_is_recorded_with_its_cost() -> None:
+    attempts = (Attempt("a", 1.0, "timeout"), Attempt("b", 2.0, "refused", COST))
+    desk = TestDesk()
+    proposal = propose(Script(CompletionFailed("the model refuses", attempts)), desk=desk)
     assert proposal.code is None
-    assert proposal.problem == "no reply within 3 s"
-    assert proposal.usage == COST
-    assert list(proposal.calls) == [asdict(attempt) for attempt in attempts]
-    assert json.loads(json.dumps(proposal.calls))[1]["usage"]["completion_tokens"] == 10
+    assert proposal.problem == "the model refuses"
+    (replied,) = desk.events
+    assert (replied["text"], replied["problem"]) == (None, "the model refuses")
+    assert replied["usage"] == asdict(COST)
+    assert json.loads(json.dumps(replied["attempts"])) == [asdict(attempt) for attempt in attempts]
 
 
-def test_a_completion_that_fails_at_the_retry_keeps_both_problems() -> None:
-    attempts = (Attempt("scripted", 1.0, "timeout", COST),)
-    proposal = propose(Script("Done", CompletionFailed("no reply within 3 s", attempts)))
+def test_an_outage_speaks_against_no_idea() -> None:
+    attempts = (Attempt("a", 1.0, "timeout"), Attempt("b", 2.0, "server_error", COST))
+    desk = TestDesk()
+    with pytest.raises(ProviderFailed, match="no reply within 3 s"):
+        propose(Script(CompletionFailed("no reply within 3 s", attempts)), desk=desk)
+    (failed,) = desk.events
+    assert (failed["event"], failed["usage"]) == ("provider_failed", asdict(COST))
+
+
+def test_a_request_that_is_refused_at_the_retry_keeps_both_problems() -> None:
+    attempts = (Attempt("scripted", 1.0, "prompt_too_long", COST),)
+    proposal = propose(Script("Done", CompletionFailed("the prompt is too long", attempts)))
     assert proposal.code is None
-    assert "without code: 'Done'; asked again: no reply within 3 s" in proposal.problem
-    assert proposal.replies == ("Done",)
-    assert [call["status"] for call in proposal.calls] == ["ok", "timeout"]
-    assert proposal.usage == COST + COST
+    assert "without code: 'Done'; asked again: the prompt is too long" in proposal.problem
 
 
 def test_a_reply_that_was_cut_off_is_never_used() -> None:
@@ -153,6 +185,7 @@ def test_recorded_replies_of_a_search(replies_dir: Path) -> None:
     proposer = LLMProposer(Script(*replies), Config())
     for iteration in range(len(replies)):
         shown = Context(iteration, island=0, parent=parent, rng=random.Random(iteration))
-        proposal = asyncio.run(proposer.propose(shown))
+        desk = TestDesk(iteration)
+        proposal = asyncio.run(proposer.propose(shown, desk))
         assert proposal.code is not None
-        assert len(proposal.replies) == 1
+        assert len(desk.events) == 1

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openevolve.proposing import Proposer
-from openevolve.proposing.edits import normalized
+from openevolve.population.fingerprints import normalized
+from openevolve.proposing.desk import Proposer
 from openevolve.proposing.offline import MutationError, OfflineMutation, Source, Variation, Vary, mutate
 from openevolve.records.program import Context, Elite, Program, Proposal
 from openevolve.settings.models import Config
+from openevolve.testing.desks import TestDesk
 from tests.support.plain_programs import SCHEDULE
 
 
@@ -90,7 +91,7 @@ def test_ways_are_tried_in_order_until_a_child_passes_the_checks() -> None:
 def proposal(code: str, seed: int = 0, max_code_length: int = 20_000) -> Proposal:
     proposer: Proposer = OfflineMutation(Config(max_code_length=max_code_length))
     parent = Elite(Program("parent", code, iteration=0, island=0), {"combined_score": 0.5})
-    return asyncio.run(proposer.propose(Context(1, 0, parent, Random(seed))))
+    return asyncio.run(proposer.propose(Context(1, 0, parent, Random(seed)), TestDesk()))
 
 
 def test_the_proposer_gives_the_child_of_the_contexts_random_numbers() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from openevolve.commands.display import PlainDisplay
 from openevolve.engine.run import Result, execute
 from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message
+from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, Proposal, Usage
 from openevolve.reflection.reviewer import LLMReviewer
 from openevolve.settings.files import load_config
@@ -39,16 +40,16 @@ class Watcher(RandomWalk):
         super().__init__()
         self.shown: set[str] = set()
 
-    async def propose(self, context: Context) -> Proposal:
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
         for elite in (context.parent, *context.top, *context.inspirations):
             if "review" in elite.artifacts:
                 self.shown.add(elite.artifacts["review"])
-        return await super().propose(context)
+        return await super().propose(context, desk)
 
 
 def run_reviewed(folder: Path, critic: Critic, watcher: Watcher, *overrides: str) -> Result:
     config = settings("max_iterations=12", *overrides)
-    run = replace(make_run(folder, config, watcher), reviewer=LLMReviewer(critic, config))
+    run = replace(make_run(folder, config, watcher), reflection=LLMReviewer(critic, config))
     return execute(run, PlainDisplay())
 
 
@@ -56,11 +57,11 @@ def test_reviews_are_recorded_counted_and_shown(tmp_path: Path) -> None:
     critic, watcher = Critic(), Watcher()
     result = run_reviewed(tmp_path, critic, watcher)
     reviewed = [e for e in read_journal(tmp_path / "out/journal.jsonl") if e["event"] == "reviewed"]
-    scored = sum(outcome.evaluated for i, outcome in result.history.outcomes.items() if i > 0)
+    scored = sum(outcome.evaluated for i, outcome in result.state.outcomes.items() if i > 0)
     assert result.completed
     assert len(reviewed) == len(critic.requests) == scored
     assert {event["problem"] for event in reviewed} == {"", "no answer"}
-    assert result.history.usage == Usage(10 * scored, 5 * scored, result.history.usage.cost)
+    assert result.state.usage == Usage(10 * scored, 5 * scored, result.state.usage.cost)
     assert watcher.shown
     assert watcher.shown <= {event["text"] for event in reviewed}
     assert all("combined_score" in request[1]["content"] for request in critic.requests)

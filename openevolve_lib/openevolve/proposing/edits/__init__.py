@@ -8,14 +8,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from openevolve.population.fingerprints import normalized, parse
 from openevolve.proposing.edits.errors import EditError
 from openevolve.proposing.edits.evolve_blocks import check_evolve_blocks, check_outside_kept, layout, place
 from openevolve.proposing.edits.fences import FENCE
 from openevolve.proposing.edits.full_rewrite import FIRST_LINE, find_program
 from openevolve.proposing.edits.search_replace import OPENING, apply_blocks, search_replace_blocks
-from openevolve.proposing.edits.source import explain, normalized, parse
+from openevolve.proposing.edits.source import explain
 
-__all__ = ["Edit", "EditError", "apply_reply", "check_evolve_blocks", "has_evolve_blocks", "normalized"]
+__all__ = ["Edit", "EditError", "apply_reply", "check_evolve_blocks", "has_evolve_blocks"]
 
 REASONING = re.compile(r"^[ \t]*+<(think|thinking)>.*?(?:</\1>|(?P<cut>\Z))", re.MULTILINE | re.DOTALL)
 # Some chat templates put the opening tag into the prompt, so that the reply holds the closing one alone.

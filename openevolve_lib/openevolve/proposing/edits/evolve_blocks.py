@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 
 from openevolve.errors import UserError
+from openevolve.population.fingerprints import parse
 from openevolve.proposing.edits.errors import EditError
-from openevolve.proposing.edits.source import defined_names, parse
+from openevolve.proposing.edits.source import defined_names
 
 MARKER = re.compile(r"\s*+(?:#|//|--|;|%|/\*|<!--)++\s*+EVOLVE-BLOCK-(START|END)\b")
 

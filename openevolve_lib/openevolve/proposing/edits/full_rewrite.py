@@ -11,16 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from openevolve.population.fingerprints import normalized, parse
 from openevolve.proposing.edits.errors import EditError
 from openevolve.proposing.edits.fences import Fenced, fenced_blocks
-from openevolve.proposing.edits.source import (
-    defined_names,
-    explain,
-    interface,
-    normalized,
-    parse,
-    unbound_names,
-)
+from openevolve.proposing.edits.source import defined_names, explain, interface, unbound_names
 
 FIRST_LINE = re.compile(
     r'^(?:import \w|from \S++ import |(?:async )?def \w|class \w++[(:]|@\w|"""|\'\'\')', re.M

@@ -1,19 +1,39 @@
 """Offline mutation as a proposer."""
 
+from typing import Self
+
+from openevolve.llm.base import Models
+from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, Proposal
 from openevolve.settings.models import Config
+from openevolve.settings.registry import NoSettings, strategy
 
 from .mutation import Mutation, MutationError
 from .variation import mutate
 
+_TRIES = 8  # at a child that no gate refuses
 
+
+@strategy("proposer", "offline")
 class OfflineMutation:
     """Gives the parent's program other numbers; a subclass that knows more has a ``child`` of its own."""
 
     def __init__(self, config: Config) -> None:
         self._max_code_length = config.max_code_length
 
-    async def propose(self, context: Context) -> Proposal:
+    @classmethod
+    def build(cls, config: Config, settings: NoSettings, models: Models) -> Self:
+        return cls(config)
+
+    async def propose(self, context: Context, desk: Desk) -> Proposal:
+        proposal = self._proposal(context)
+        for _ in range(_TRIES - 1):
+            if proposal.code is None or desk.refusal(proposal) is None:
+                break
+            proposal = self._proposal(context)
+        return proposal
+
+    def _proposal(self, context: Context) -> Proposal:
         try:
             child, parent_ids = self.child(context)
         except MutationError as error:

@@ -9,9 +9,10 @@ from typing import cast
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
+from openevolve.population.fingerprints import normalized, parse
 from openevolve.proposing.edits import EditError
 from openevolve.proposing.edits.evolve_blocks import Layout, layout
-from openevolve.proposing.edits.source import explain, normalized, parse, parses
+from openevolve.proposing.edits.source import explain, parses
 
 from .mutation import MutationError
 

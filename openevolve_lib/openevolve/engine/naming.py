@@ -1,12 +1,12 @@
-"""The program that an iteration evaluates, named and placed."""
+"""The program that an iteration measures, named and placed."""
 
 import uuid
 
 from openevolve.records.program import Context, Program, Proposal
-from openevolve.search.parents import random_source
+from openevolve.state.random import random_source
 
 
-def offspring(seed: int, iteration: int, context: Context | None, proposal: Proposal) -> Program:
+def child_program(seed: int, iteration: int, context: Context | None, proposal: Proposal) -> Program:
     """The program of a proposal; without a context it is the initial one. Equal seeds, equal names."""
     parent = context.parent if context else None
     return Program(

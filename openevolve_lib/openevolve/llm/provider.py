@@ -1,5 +1,6 @@
 """The language model of a run: Azure OpenAI if AZURE_OPENAI_API_KEY is set, else OpenAI's API."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 from openevolve.errors import UserError
@@ -77,3 +78,8 @@ def build_azure_language_model(config: LLMConfig, environment: Mapping[str, str]
         )
 
     return ensemble_of_clients(models, connect, config)
+
+
+def models_of_environment(config: LLMConfig) -> LanguageModel:
+    """The language model that the settings and the environment's keys give. Raises UserError."""
+    return choose_provider(config, os.environ)[1]

@@ -1,0 +1,171 @@
+"""The way of one iteration: choose, propose, measure, commit, reflect. Each step leaves its events."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from openevolve.engine.naming import child_program
+from openevolve.engine.recorder import Recorder
+from openevolve.errors import UserError
+from openevolve.evaluating.executor import Executor
+from openevolve.llm.base import ModelUnreachable
+from openevolve.llm.calls import Calls, ProviderFailed
+from openevolve.measuring.ladder import Fidelity
+from openevolve.population.migration import migration_due
+from openevolve.proposing.desk import Desk, Proposer
+from openevolve.proposing.gates.base import Gate, guard
+from openevolve.records.decision import Decision
+from openevolve.records.program import Elite, FailureKind, Outcome, Program, Proposal
+from openevolve.records.review import Review
+from openevolve.reflection.reviewer import NoReflection, Reflection
+from openevolve.search.parents import ParentStrategy
+from openevolve.state.random import random_source
+from openevolve.state.state import State
+from openevolve.state.view import View
+
+log = logging.getLogger("openevolve")
+
+
+@dataclass(frozen=True)
+class Strategies:
+    """What the steps of an iteration follow."""
+
+    parents: ParentStrategy
+    proposer: Proposer
+    gates: Mapping[str, Gate]
+    fidelity: Fidelity
+    executor: Executor
+    reflection: Reflection
+
+
+class Steps:
+    """The steps, for whichever iteration they are asked."""
+
+    def __init__(self, initial_code: str, strategies: Strategies, state: State, record: Recorder) -> None:
+        self._initial_code = initial_code
+        self._strategies = strategies
+        self._state = state
+        self._record = record
+
+    @property
+    def reflects(self) -> bool:
+        return not isinstance(self._strategies.reflection, NoReflection)
+
+    def choose(self, iteration: int) -> None:
+        """Choose an iteration's prompt from the population as it stands."""
+        strategy = self._strategies.parents
+        choice = strategy.choose(self._view(iteration), iteration)
+        name = getattr(strategy, "strategy_name", type(strategy).__qualname__)
+        self._record("selected", choice=replace(choice, strategy=name).to_json())
+
+    async def obtain(self, iteration: int) -> None:
+        """Bring an iteration to an outcome, from wherever an earlier session left it.
+
+        Raises:
+            ProviderFailed: the language model cannot be had at present.
+            UserError: what no later iteration could mend.
+        """
+        if iteration not in self._state.programs:
+            await self._propose(iteration)
+        program = self._state.programs[iteration]
+        if program.code:
+            await self._measure(program)
+        else:
+            self._measured(program, Outcome.invalid(program.id, self._state.problems[iteration]))
+
+    async def _propose(self, iteration: int) -> None:
+        context = None
+        proposal = Proposal(code=self._initial_code, proposer="initial", changes="the initial program")
+        if iteration:
+            context = self._state.context(iteration)
+            refuse = guard(self._strategies.gates, context, self._view(iteration), self._refused(iteration))
+            desk = Desk(self._calls(iteration, "proposal"), refuse)
+            proposal = await self._strategies.proposer.propose(context, desk)
+            if proposal.code is not None and (reason := refuse(proposal)):
+                proposal = replace(proposal, code=None, problem=reason)
+        seed = self._state.config.random_seed
+        self._record(
+            "proposed",
+            program=child_program(seed, iteration, context, proposal).to_json(),
+            proposer=proposal.proposer,
+            model=proposal.model,
+            problem=proposal.problem,
+        )
+
+    async def _measure(self, program: Program) -> None:
+        iteration = program.iteration
+
+        def started() -> None:
+            self._record("measuring", iteration=iteration, program_id=program.id)
+
+        def judged(decision: Decision) -> None:
+            self._record("judged", iteration=iteration, decision=decision.to_json())
+
+        decide = self._strategies.fidelity.decider(program, judged)
+        outcome = await self._strategies.executor.evaluate(program, decide, started)
+        if outcome.evaluated:
+            try:
+                self._state.population.check(Elite(program, outcome.metrics))
+            except ValueError as error:
+                outcome = Outcome(program.id, failure=FailureKind.CRASHED, message=str(error))
+        elif outcome.rejected:
+            decision = self._state.decisions[iteration][outcome.rung]
+            outcome = replace(outcome, message=decision.explanation())
+        self._measured(program, outcome)
+
+    def _measured(self, program: Program, outcome: Outcome) -> None:
+        self._record("measured", sync=True, iteration=program.iteration, outcome=outcome.to_json())
+
+    def commit(self, iteration: int) -> None:
+        """Let an outcome count: it shapes the population from now on.
+
+        Raises UserError for an initial program without a score.
+        """
+        outcome = self._state.outcomes[iteration]
+        if iteration == 0 and not outcome.evaluated:
+            raise UserError(
+                f"expected an initial program with a score, found {outcome.failure}: {outcome.message}"
+                f"\n{outcome.output_tail}".rstrip()
+            )
+        code = self._state.programs[iteration].code
+        duplicate = self._state.member_like(code) if outcome.evaluated else None
+        self._record("committed", iteration=iteration, duplicate_of=duplicate)
+        self.migrate()
+
+    def migrate(self) -> None:
+        """Move programs between islands where it is time to."""
+        if migration_due(self._state.config.database, len(self._state.committed), self._state.migrated_at):
+            moves = self._state.population.emigrants()
+            self._record("migrated", moves=moves)
+            log.info("migration: %d programs moved between islands", len(moves))
+
+    async def reflect(self, iteration: int) -> None:
+        """Digest an outcome that counts. A model that cannot be reached costs the review and nothing else.
+
+        Raises ProviderRejected where no call can succeed.
+        """
+        child = self._state.scored(iteration)
+        parent = self._state.scored(self._state.iterations[child.program.parent_ids[0]])
+        try:
+            review = await self._strategies.reflection.review(child, parent, self._calls(iteration, "review"))
+        except (ProviderFailed, ModelUnreachable) as failure:
+            log.warning("no review of iteration %d: %s", iteration, failure)
+            review = Review(problem=str(failure))
+        if review is not None:
+            self._record("reviewed", iteration=iteration, **review.to_json())
+
+    def _view(self, iteration: int) -> View:
+        config = self._state.config
+        # What may be used must not depend on how fast others are, if the run is to be repeated.
+        return View(self._state, max(1, iteration - config.lag) if config.deterministic else iteration)
+
+    def _calls(self, iteration: int, purpose: str) -> Calls:
+        def source(use: str) -> Any:
+            return random_source(self._state.config.random_seed, iteration, use)
+
+        earlier = self._state.replies.get((iteration, purpose), [])
+        return Calls(iteration, purpose, self._record, source, earlier)
+
+    def _refused(self, iteration: int) -> Any:
+        return lambda gate, reason: self._record("refused", iteration=iteration, gate=gate, reason=reason)

@@ -1,0 +1,265 @@
+"""A run as its journal tells it: one fold over the events, and nothing beside it.
+
+Starting, resuming, following and reading a run are this fold over the same events. The controller applies
+every event that it appends, so that what it holds and what a reader rebuilds are the same.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from openevolve.errors import UserError
+from openevolve.population.axes import declared_axes
+from openevolve.population.database import Database
+from openevolve.population.fingerprints import normalized
+from openevolve.population.island import Cell
+from openevolve.records.choice import Choice
+from openevolve.records.decision import Decision, Verdict
+from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
+from openevolve.settings.files import check
+from openevolve.settings.models import Config, LadderConfig
+from openevolve.state.random import random_source
+
+JOURNAL_VERSION = 2
+_PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the decisions on one program's measurements may rest on."""
+
+    committed: int  # the first so many outcomes that counted
+    elites: Sequence[Mapping[Cell, float]]  # by island: the fitness of each cell's
+
+
+@dataclass
+class State:
+    """Everything that is known of a run. Only ``apply`` changes it."""
+
+    config: Config = field(default_factory=Config)  # of the latest session
+    settings: Mapping[str, Any] = field(default_factory=dict)  # with which the run began
+    initial_code: str | None = None
+    population: Database = field(init=False)
+    programs: dict[int, Program] = field(default_factory=dict)  # by iteration
+    choices: dict[int, Choice] = field(default_factory=dict)  # by iteration
+    outcomes: dict[int, Outcome] = field(default_factory=dict)  # by iteration, in order of finishing
+    pending: dict[int, None] = field(default_factory=dict)  # of those, what does not count yet
+    committed: list[int] = field(default_factory=list)  # iterations, in the order in which they counted
+    migrated_at: int = 0  # so many counted when programs moved between islands last
+    next_iteration: int = 0  # the first of which nothing is known; 0 is the initial program
+    problems: dict[int, str] = field(default_factory=dict)  # of proposals without code, by iteration
+    reviews: dict[int, str] = field(default_factory=dict)  # by iteration
+    decisions: dict[int, dict[int, Decision]] = field(default_factory=dict)  # by iteration and rung
+    measuring: dict[int, float] = field(default_factory=dict)  # since when, by iteration under way
+    replies: dict[tuple[int, str], list[Event]] = field(default_factory=dict)  # of what is under way
+    failures: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)  # by gate
+    usage: Usage = field(default_factory=Usage)
+    evaluations: int = 0  # of programs of their own, however they ended; of these:
+    full: int = 0  # have a score
+    rejected: int = 0  # were stopped at a lower rung
+    audits: int = 0  # went on only to test the rule that would have stopped them
+    rungs: int = 0  # results that an evaluation gives, its last included; 0: none has ended yet
+    elapsed: float = 0.0  # seconds of running, over all sessions
+    sessions: int = 0
+    finished: str | None = None  # why the latest session ended
+    iterations: dict[str, int] = field(default_factory=dict)  # by program id
+    standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
+    _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
+    _first_with: dict[str, int] = field(default_factory=dict)  # iteration, by normalized code
+    _committed_with: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.population = _population(self.config)
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event.
+
+        Raises:
+            UserError: an event that this version does not know.
+            LookupError, TypeError, ValueError, AttributeError: one that is not as this version writes it.
+        """
+        fold = _FOLDS.get(event["event"])
+        if fold is None:
+            raise UserError(
+                f"expected an event of journal version {JOURNAL_VERSION}, found {event['event']!r}; "
+                "read it with the version of openevolve that wrote it"
+            )
+        self.elapsed = max(self.elapsed, event["elapsed"])
+        fold(self, event)
+
+    # What happens to a run.
+
+    def _run_started(self, event: Event) -> None:
+        if event.get("version") != JOURNAL_VERSION:
+            raise UserError(
+                f"expected a journal of version {JOURNAL_VERSION}, found one of version "
+                f"{event.get('version', 1)}; read it with the version of openevolve that wrote it"
+            )
+        self.config = check(Config, event["settings"], "journal")
+        if not self.sessions:
+            self.initial_code, self.settings = event["initial_code"], event["settings"]
+            self.population = _population(self.config)
+        self.sessions += 1
+        self.finished = None
+        self.measuring.clear()
+        if 0 in self.outcomes and not self.outcomes[0].evaluated:
+            del self.outcomes[0]  # there is nothing to continue without it: perhaps limits were raised
+            self.pending.pop(0, None)
+
+    def _selected(self, event: Event) -> None:
+        choice = Choice.from_json(event["choice"])
+        self.choices[choice.iteration] = choice
+        self._contexts[choice.iteration] = self._context(choice)
+        self.next_iteration = max(self.next_iteration, choice.iteration + 1)
+        if self.config.deterministic and isinstance(self.config.fidelity, LadderConfig):
+            self.standings[choice.iteration] = self.standing()
+
+    def _replied(self, event: Event) -> None:
+        self.usage += Usage(**event["usage"])
+        self.replies.setdefault((event["iteration"], event["purpose"]), []).append(event)
+
+    def _provider_failed(self, event: Event) -> None:
+        self.usage += Usage(**event["usage"])
+
+    def _refused(self, event: Event) -> None:
+        self.refusals[event["gate"]] += 1
+
+    def _proposed(self, event: Event) -> None:
+        program = Program.from_json(event["program"])
+        iteration = program.iteration
+        self.programs[iteration] = program
+        self.iterations[program.id] = iteration
+        self.next_iteration = max(self.next_iteration, iteration + 1)
+        self._contexts.pop(iteration, None)
+        self.replies.pop((iteration, "proposal"), None)
+        if program.code:
+            self._first_with.setdefault(self._fingerprint(program.code), iteration)
+        else:
+            self.problems[iteration] = event["problem"]
+
+    def _measuring(self, event: Event) -> None:
+        self.measuring[event["iteration"]] = event["elapsed"]
+
+    def _judged(self, event: Event) -> None:
+        decision = Decision.from_json(event["decision"])
+        self.decisions.setdefault(event["iteration"], {})[decision.rung] = decision
+
+    def _measured(self, event: Event) -> None:
+        iteration, outcome = event["iteration"], Outcome.from_json(event["outcome"])
+        program = self.programs[iteration]
+        self.measuring.pop(iteration, None)
+        self.outcomes[iteration] = outcome
+        self.pending[iteration] = None
+        self.standings.pop(iteration, None)
+        if outcome.failure is not None:
+            self.failures[outcome.failure.value] += 1
+        if not program.code:
+            return
+        self.evaluations += 1
+        self.full += outcome.evaluated
+        self.rejected += outcome.rejected
+        self.audits += self.audited(iteration)
+        if outcome.evaluated:
+            self.rungs = max(self.rungs, *self.decisions.get(iteration, {}), 0)
+        code = self._fingerprint(program.code)
+        if outcome.failure in _PASSING and self._first_with.get(code) == iteration:
+            del self._first_with[code]
+
+    def _committed(self, event: Event) -> None:
+        iteration = event["iteration"]
+        program, outcome = self.programs[iteration], self.outcomes[iteration]
+        self.committed.append(iteration)
+        del self.pending[iteration]
+        if not outcome.evaluated:
+            self.population.add_failure(Failure(program, outcome))
+        elif event["duplicate_of"] is None:
+            self.population.add(Elite(program, outcome.metrics, outcome.artifacts))
+            self._committed_with.setdefault(self._fingerprint(program.code), iteration)
+
+    def _migrated(self, event: Event) -> None:
+        for program_id, _, target in event["moves"]:
+            self.population.settle(program_id, target)
+        self.migrated_at = len(self.committed)
+
+    def _reviewed(self, event: Event) -> None:
+        iteration = event["iteration"]
+        self.reviews[iteration] = event["text"]
+        self.replies.pop((iteration, "review"), None)
+        if event["text"]:
+            self.population.annotate(self.programs[iteration].id, "review", event["text"])
+
+    def _run_finished(self, event: Event) -> None:
+        self.finished = event["reason"]
+
+    # What can be asked of it.
+
+    def standing(self) -> Standing:
+        """What has been achieved by now."""
+        return Standing(len(self.committed), self.population.cell_fitness())
+
+    def context(self, iteration: int) -> Context:
+        """What the proposal of an iteration is made from, with fresh random numbers of its own."""
+        rng = random_source(self.config.random_seed, iteration, "proposal")
+        return replace(self._contexts[iteration], rng=rng)
+
+    def scored(self, iteration: int) -> Elite:
+        """A program that has a score, with what a reviewer said of it among its artifacts."""
+        outcome, review = self.outcomes[iteration], self.reviews.get(iteration)
+        notes = {"review": review} if review else {}
+        return Elite(self.programs[iteration], outcome.metrics, {**outcome.artifacts, **notes})
+
+    def audited(self, iteration: int) -> bool:
+        """Whether a program was evaluated further only to test the rule that rejected it."""
+        return any(d.verdict is Verdict.AUDITED for d in self.decisions.get(iteration, {}).values())
+
+    def same_program(self, code: str, before: int) -> int | None:
+        """The first iteration below ``before`` with a program that differs at most in comments and layout.
+
+        Programs that took too long or too much memory may be tried again: they are not among those.
+        """
+        iteration = self._first_with.get(self._fingerprint(code), before)
+        return iteration if iteration < before else None
+
+    def member_like(self, code: str) -> int | None:
+        """The iteration of a program of the population that is the same."""
+        return self._committed_with.get(self._fingerprint(code))
+
+    def _fingerprint(self, code: str) -> str:
+        return normalized(code, self.config.language)
+
+    def _context(self, choice: Choice) -> Context:
+        member = self.population.member
+        return Context(
+            iteration=choice.iteration,
+            island=choice.island,
+            parent=member(choice.parent),
+            rng=random_source(self.config.random_seed, choice.iteration, "proposal"),
+            top=tuple(map(member, choice.top)),
+            inspirations=tuple(map(member, choice.inspirations)),
+            failures=tuple(Failure(self.programs[i], self.outcomes[i]) for i in choice.failures),
+        )
+
+
+def _population(config: Config) -> Database:
+    return Database(config.database, declared_axes(config))
+
+
+_FOLDS = {
+    "run_started": State._run_started,
+    "selected": State._selected,
+    "replied": State._replied,
+    "provider_failed": State._provider_failed,
+    "refused": State._refused,
+    "proposed": State._proposed,
+    "measuring": State._measuring,
+    "judged": State._judged,
+    "measured": State._measured,
+    "committed": State._committed,
+    "migrated": State._migrated,
+    "reviewed": State._reviewed,
+    "run_finished": State._run_finished,
+}

@@ -1,0 +1,51 @@
+"""What a strategy may see of a run."""
+
+from dataclasses import dataclass
+
+from openevolve.population.database import Database
+from openevolve.records.program import Outcome, Program
+from openevolve.settings.models import Config
+from openevolve.state.state import State
+
+
+@dataclass(frozen=True)
+class View:
+    """A state to read, never to change (the contract tests of strategies hold them to it).
+
+    ``horizon``: results of iterations below this one may be used. In deterministic mode it is the number of
+    iterations that had been committed when the one at hand was chosen, however fast others are.
+    """
+
+    _state: State
+    horizon: int
+
+    @property
+    def config(self) -> Config:
+        return self._state.config
+
+    @property
+    def population(self) -> Database:
+        return self._state.population
+
+    def program(self, iteration: int) -> Program:
+        return self._state.programs[iteration]
+
+    def outcome(self, iteration: int) -> Outcome | None:
+        """None while it is being measured."""
+        return self._state.outcomes.get(iteration)
+
+    def same_program(self, code: str) -> int | None:
+        """The first iteration below the horizon that tried the same program."""
+        return self._state.same_program(code, before=self.horizon)
+
+    def fate(self, iteration: int) -> str:
+        """What became of a program, in a few words."""
+        outcome = self.outcome(iteration)
+        if outcome is None:
+            return "it is being measured"
+        if outcome.failure is not None:
+            return f"{outcome.failure}: {outcome.message}"
+        if outcome.rejected:
+            return f"rejected: {outcome.message}"
+        name = self.config.database.fitness_metric
+        return f"{name} {self.population.fitness(outcome.metrics):.6g}"

@@ -1,0 +1,1 @@
+"""Contract tests: a new strategy inherits the suite of its kind, and is held to what every run relies on."""
