@@ -105,8 +105,8 @@ def loop(config: Config, folder: Path, timeline: Timeline) -> None:
         record = Recorder(journal, state, [exports, Sampler(timeline)])
         code, executor = workload.initial_program(), InstantExecutor()
         plan = Plan(config, folder, folder, folder, proposer=ScriptedProposer(), reflection=NoReflection())
-        strategies = build_strategies(plan, state, plan.models, executor)
-        steps = Steps(code, strategies, state, record)
+        strategies = build_strategies(plan, plan.models)
+        steps = Steps(code, strategies, executor, state, record)
         asyncio.run(Controller(config, steps, executor.slots, state, record).run(code))
 
 

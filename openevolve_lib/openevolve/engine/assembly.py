@@ -2,12 +2,9 @@
 
 from openevolve.engine.iteration import Strategies
 from openevolve.engine.plan import Plan
-from openevolve.evaluating.executor import Executor
 from openevolve.llm.base import Models
-from openevolve.measuring.ladder import build_fidelity
 from openevolve.settings.models import Config
 from openevolve.settings.registry import check_settings_used, find, settings_of
-from openevolve.state.state import State
 
 
 def check_strategies(config: Config) -> None:
@@ -18,7 +15,7 @@ def check_strategies(config: Config) -> None:
         settings_of(cls, config)
 
 
-def build_strategies(plan: Plan, state: State, models: Models, executor: Executor) -> Strategies:
+def build_strategies(plan: Plan, models: Models) -> Strategies:
     """Everything that the steps of an iteration follow. Raises UserError."""
     config = plan.config
     check_strategies(config)
@@ -26,11 +23,10 @@ def build_strategies(plan: Plan, state: State, models: Models, executor: Executo
     parents = find("parents", config.search.parents)
     gates = {name: find("gate", name) for name in config.search.gates}
     return Strategies(
+        config=config,
         parents=parents(config, settings_of(parents, config)),
         proposer=plan.proposer or proposer.build(config, settings_of(proposer, config), models),
         gates={name: gate(config, settings_of(gate, config)) for name, gate in gates.items()},
-        fidelity=build_fidelity(config, state),
-        executor=executor,
         reflection=plan.reflection or reflection.build(config, settings_of(reflection, config), models),
     )
 

@@ -11,7 +11,7 @@ from openevolve.errors import UserError
 from openevolve.evaluating.executor import Executor
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import Calls, ProviderFailed
-from openevolve.measuring.ladder import Fidelity
+from openevolve.measuring.ladder import build_fidelity
 from openevolve.population.migration import migration_due
 from openevolve.proposing.desk import Desk, Proposer
 from openevolve.proposing.gates.base import Gate, guard
@@ -20,6 +20,7 @@ from openevolve.records.program import Elite, FailureKind, Outcome, Program, Pro
 from openevolve.records.review import Review
 from openevolve.reflection.reviewer import NoReflection, Reflection
 from openevolve.search.parents import ParentStrategy
+from openevolve.settings.models import Config
 from openevolve.state.random import random_source
 from openevolve.state.state import State
 from openevolve.state.view import View
@@ -31,22 +32,25 @@ log = logging.getLogger("openevolve")
 class Strategies:
     """What the steps of an iteration follow."""
 
+    config: Config
     parents: ParentStrategy
     proposer: Proposer
     gates: Mapping[str, Gate]
-    fidelity: Fidelity
-    executor: Executor
     reflection: Reflection
 
 
 class Steps:
     """The steps, for whichever iteration they are asked."""
 
-    def __init__(self, initial_code: str, strategies: Strategies, state: State, record: Recorder) -> None:
+    def __init__(
+        self, initial_code: str, strategies: Strategies, executor: Executor, state: State, record: Recorder
+    ) -> None:
         self._initial_code = initial_code
         self._strategies = strategies
         self._state = state
         self._record = record
+        self._executor = executor
+        self._fidelity = build_fidelity(strategies.config, state)
 
     @property
     def reflects(self) -> bool:
@@ -102,8 +106,8 @@ class Steps:
         def judged(decision: Decision) -> None:
             self._record("judged", iteration=iteration, decision=decision.to_json())
 
-        decide = self._strategies.fidelity.decider(program, judged)
-        outcome = await self._strategies.executor.evaluate(program, decide, started)
+        decide = self._fidelity.decider(program, judged)
+        outcome = await self._executor.evaluate(program, decide, started)
         if outcome.evaluated:
             try:
                 self._state.population.check(Elite(program, outcome.metrics))

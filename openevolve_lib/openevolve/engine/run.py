@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from openevolve.engine.assembly import build_strategies, check_strategies
+from openevolve.engine.assembly import build_strategies
 from openevolve.engine.controller import Controller
 from openevolve.engine.iteration import Steps
 from openevolve.engine.logs import log_to
@@ -66,8 +66,9 @@ def execute(plan: Plan, display: Watching) -> Result:
     """
     if not plan.evaluator.is_file():
         raise UserError(f"{plan.evaluator}: expected an evaluator file, found none")
-    check_strategies(plan.config)
     walls = evaluation_walls(plan)
+    models = ModelPool(plan.models)
+    strategies = build_strategies(plan, models)
     with (
         ended_by_signals(),
         Journal(plan.folder / "journal.jsonl") as journal,
@@ -82,7 +83,11 @@ def execute(plan: Plan, display: Watching) -> Result:
         executor = _executor(plan, walls)
         try:
             record = Recorder(journal, state, [exports, display])
-            reason = asyncio.run(_run(plan, initial_code, state, record, executor, display))
+            steps = Steps(initial_code, strategies, executor, state, record)
+            controller = Controller(plan.config, steps, executor.slots, state, record)
+            plan.begun()
+            display.watch(state, record.elapsed)
+            reason = asyncio.run(_run(controller, initial_code, models))
             return Result(reason, state)
         finally:
             executor.close()
@@ -97,17 +102,10 @@ def _replayed(journal: Path, exports: Exports) -> State:
     return state
 
 
-async def _run(
-    plan: Plan, initial_code: str, state: State, record: Recorder, executor: Executor, display: Watching
-) -> str:
+async def _run(controller: Controller, initial_code: str, models: ModelPool) -> str:
     """The controller's loop; the first Ctrl-C finishes what is running, the second ends it."""
-    async with ModelPool(plan.models) as models:
-        strategies = build_strategies(plan, state, models, executor)
-        steps = Steps(initial_code, strategies, state, record)
-        controller = Controller(plan.config, steps, executor.slots, state, record)
+    async with models:
         _handle_signals(controller)
-        plan.begun()
-        display.watch(state, record.elapsed)
         return await controller.run(initial_code)
 
 
