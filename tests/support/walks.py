@@ -43,10 +43,10 @@ def wait_for_events(journal: Path, name: str, count: int) -> None:
 HANGING = """
 from openevolve.records.program import Proposal
 class Hanging(RandomWalk):
-    async def propose(self, context):
+    async def propose(self, context, desk):
         hangs = context.iteration in HANG
         code = f"X = {96 + context.iteration}\\n"
-        return Proposal(code=code, proposer="walk") if hangs else await super().propose(context)
+        return Proposal(code=code, proposer="walk") if hangs else await super().propose(context, desk)
 """
 
 
