@@ -95,7 +95,9 @@ def public_settings(config: Config) -> dict[str, Any]:
         if isinstance(value, dict):
             kept = {key: strip(item) for key, item in value.items() if key != "api_key"}
             address = kept.get("api_base")
-            return kept | {"api_base": without_credentials(address)} if address else kept
+            if isinstance(address, str):
+                kept["api_base"] = without_credentials(address)
+            return kept
         return [strip(item) for item in value] if isinstance(value, list) else value
 
     stripped: dict[str, Any] = without_secrets(strip(config.model_dump(mode="json")), secrets_of(config))

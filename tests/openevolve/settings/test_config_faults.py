@@ -34,7 +34,10 @@ def faults(folder: Path, text: str, *overrides: str) -> list[str]:
         ("max_iterations: -1", "max_iterations: expected greater than or equal to 0, found -1"),
         ("max_iterations:", "max_iterations: expected a valid integer, found nothing"),
         ("deterministic: perhaps", "deterministic: expected a valid boolean, found 'perhaps'"),
-        ("log_level: warn", "log_level: expected 'DEBUG', 'INFO', 'WARNING' or 'ERROR', found 'warn'"),
+        (
+            "log_level: warn",
+            "log_level: expected 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL', found 'warn'",
+        ),
         ("evaluator: {timeout: 0}", "evaluator.timeout: expected greater than 0, found 0"),
         ("fidelity: half", "fidelity: expected 'full' or a mapping, found 'half'"),
         ("fidelity: {min_full: 2}", "fidelity.min_full: expected greater than or equal to 3, found 2"),
