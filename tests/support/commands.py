@@ -29,5 +29,5 @@ def scores(output: Path) -> dict[int, float]:
     return {
         event["iteration"]: event["outcome"]["metrics"]["combined_score"]
         for event in events(output)
-        if event["event"] == "measured"
+        if event["event"] == "measured" and event["outcome"]["failure"] is None
     }

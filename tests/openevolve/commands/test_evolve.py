@@ -62,7 +62,11 @@ def events(folder: str = "openevolve_output") -> list[Event]:
 
 
 def evaluated(folder: str = "openevolve_output") -> list[int]:
-    return [event["iteration"] for event in events(folder) if event["event"] == "measured"]
+    return [
+        event["iteration"]
+        for event in events(folder)
+        if event["event"] == "measured" and event["outcome"]["failure"] is None
+    ]
 
 
 def summary(output: str) -> dict[str, str]:
