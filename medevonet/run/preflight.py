@@ -154,8 +154,8 @@ def _limits(config: Config) -> list[str]:
 
 def _fidelity(config: Config) -> str:
     ladder = config.fidelity
-    if ladder == "full":
-        return "every program in full"
+    if isinstance(ladder, str):
+        return "every program in full" if ladder == "full" else ladder
     return (
         f"after {ladder.min_full} programs in full, those that do poorly on a cheap rung end there, "
         f"but for {ladder.audit_share:.0%} of them"

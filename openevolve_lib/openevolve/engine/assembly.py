@@ -3,6 +3,7 @@
 from openevolve.engine.iteration import Strategies
 from openevolve.engine.plan import Plan
 from openevolve.llm.base import Models
+from openevolve.measuring.ladder import allocation_name
 from openevolve.settings.models import Config
 from openevolve.settings.registry import check_settings_used, find, settings_of
 
@@ -27,6 +28,7 @@ def build_strategies(plan: Plan, models: Models) -> Strategies:
         parents=parents(config, settings_of(parents, config)),
         proposer=plan.proposer or proposer.build(config, settings_of(proposer, config), models),
         gates={name: gate(config, settings_of(gate, config)) for name, gate in gates.items()},
+        allocation=find("allocation", allocation_name(config)),
         reflection=plan.reflection or reflection.build(config, settings_of(reflection, config), models),
     )
 
@@ -42,5 +44,7 @@ def _names(config: Config) -> list[tuple[str, str]]:
         ("parents", config.search.parents),
         ("reflection", reflection_name(config)),
         ("executor", config.executor),
+        ("allocation", allocation_name(config)),
+        ("population", config.search.population),
         *(("gate", name) for name in config.search.gates),
     ]

@@ -1,7 +1,7 @@
 """The way of one iteration: choose, propose, measure, commit, reflect. Each step leaves its events."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from openevolve.errors import UserError
 from openevolve.evaluating.executor import Executor
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import Calls, ProviderFailed
-from openevolve.measuring.ladder import build_fidelity
+from openevolve.measuring.ladder import Allocation
 from openevolve.population.migration import migration_due
 from openevolve.proposing.desk import Desk, Proposer
 from openevolve.proposing.gates.base import Gate, guard
@@ -36,6 +36,7 @@ class Strategies:
     parents: ParentStrategy
     proposer: Proposer
     gates: Mapping[str, Gate]
+    allocation: Callable[[Config, State], Allocation]  # built once the state is there
     reflection: Reflection
 
 
@@ -50,7 +51,7 @@ class Steps:
         self._state = state
         self._record = record
         self._executor = executor
-        self._fidelity = build_fidelity(strategies.config, state)
+        self._allocation = strategies.allocation(strategies.config, state)
 
     @property
     def reflects(self) -> bool:
@@ -106,7 +107,7 @@ class Steps:
         def judged(decision: Decision) -> None:
             self._record("judged", iteration=iteration, decision=decision.to_json())
 
-        decide = self._fidelity.decider(program, judged)
+        decide = self._allocation.decider(program, judged)
         outcome = await self._executor.evaluate(program, decide, started)
         if outcome.evaluated:
             try:

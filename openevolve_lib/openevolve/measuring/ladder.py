@@ -19,6 +19,7 @@ from openevolve.population.island import Cell
 from openevolve.records.decision import Decision, Verdict
 from openevolve.records.program import Elite, FailureKind, Outcome, Program, Rung
 from openevolve.settings.models import Config, LadderConfig
+from openevolve.settings.registry import strategy
 from openevolve.state.random import random_source
 from openevolve.state.state import Standing, State
 
@@ -29,20 +30,25 @@ COST_METRIC = (
 Record = Callable[[Decision], None]
 
 
-class Fidelity(Protocol):
-    """How far programs are evaluated."""
+class Allocation(Protocol):
+    """How far programs are evaluated. Built as ``Allocation(config, state)``."""
 
     def decider(self, program: Program, record: Record) -> Decide | None:
         """Whether ``program`` goes on after a rung; each new decision is recorded first."""
 
 
+@strategy("allocation", "full")
 class EverythingInFull:
     """``fidelity: full``, the protocol of the field."""
+
+    def __init__(self, config: Config, state: State) -> None:
+        """Nothing is learned."""
 
     def decider(self, program: Program, record: Record) -> None:
         return None
 
 
+@strategy("allocation", "ladder")
 class Ladder:
     """Programs go on from rung to rung as ``PromotionRule`` decides.
 
@@ -53,8 +59,8 @@ class Ladder:
     all that has been committed when it is made.
     """
 
-    def __init__(self, settings: LadderConfig, state: State) -> None:
-        self._settings = settings
+    def __init__(self, config: Config, state: State) -> None:
+        self._settings = config.fidelity if isinstance(config.fidelity, LadderConfig) else LadderConfig()
         self._state = state
         self._climbs: list[tuple[int, Climb]] = []  # with their place among the commits
         self._seen = 0  # of the state's commits
@@ -125,11 +131,9 @@ def is_remote(cell: Cell, elites: Sequence[Mapping[Cell, float]]) -> bool:
     )
 
 
-def build_fidelity(config: Config, state: State) -> Fidelity:
-    """What the setting ``fidelity`` asks for."""
-    if isinstance(config.fidelity, LadderConfig):
-        return Ladder(config.fidelity, state)
-    return EverythingInFull()
+def allocation_name(config: Config) -> str:
+    """The policy that the setting ``fidelity`` asks for."""
+    return config.fidelity if isinstance(config.fidelity, str) else "ladder"
 
 
 @dataclass(frozen=True)

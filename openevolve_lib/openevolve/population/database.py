@@ -10,6 +10,7 @@ from openevolve.population.axes import Axis, dissimilarity, line_set
 from openevolve.population.island import Cell, Island, OrderKey
 from openevolve.records.program import Elite, Failure
 from openevolve.settings.models import DatabaseConfig
+from openevolve.settings.registry import strategy
 
 _FAILURES_PER_PARENT = 5
 
@@ -31,6 +32,7 @@ class ArchiveStats:
     mean: float | None
 
 
+@strategy("population", "map-elites")
 class Database:
     """Programs with a score, placed on islands; failures are kept by their parent."""
 

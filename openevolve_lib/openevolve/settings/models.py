@@ -207,6 +207,7 @@ class LadderConfig(Section):
 class SearchConfig(Section):
     """Which strategies a search follows, by name."""
 
+    population: str = "map-elites"
     parents: str = "explore-exploit"
     gates: list[str] = ["duplicate", "similarity"]
 
@@ -248,7 +249,8 @@ class Config(Section):
     prompt: PromptConfig = PromptConfig()
     database: DatabaseConfig = DatabaseConfig()
     evaluator: EvaluatorConfig = EvaluatorConfig()
-    fidelity: Literal["full"] | LadderConfig = "full"  # or rungs, by evaluate_rungs of the evaluator
+    # full, settings of the ladder (rungs, by evaluate_rungs of the evaluator), or another allocation
+    fidelity: str | LadderConfig = "full"
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
 

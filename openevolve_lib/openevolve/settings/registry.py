@@ -26,6 +26,7 @@ ROOMS = {
     "reflection": "openevolve.reflection",
     "allocation": "openevolve.measuring",
     "executor": "openevolve.evaluating",
+    "population": "openevolve.population",
 }
 
 Class = TypeVar("Class", bound=type)

@@ -19,6 +19,7 @@ from openevolve.records.decision import Decision, Verdict
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
 from openevolve.settings.files import check
 from openevolve.settings.models import Config, LadderConfig
+from openevolve.settings.registry import find
 from openevolve.state.random import random_source
 
 JOURNAL_VERSION = 2
@@ -245,7 +246,10 @@ class State:
 
 
 def _population(config: Config) -> Database:
-    return Database(config.database, declared_axes(config))
+    population: Database = find("population", config.search.population)(
+        config.database, declared_axes(config)
+    )
+    return population
 
 
 _FOLDS = {

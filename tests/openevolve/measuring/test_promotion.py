@@ -138,6 +138,23 @@ def test_in_an_empty_cell_a_program_has_to_reach_a_quantile_of_the_final_scores(
     assert (elite.to_beat, elite.elite, elite.verdict) == (0.1, True, Verdict.PROMOTED)
 
 
+def test_what_is_expected_in_an_empty_cell_does_not_rise_with_every_rejection() -> None:
+    """A stream of equal programs: the share that goes on stays what the quantile says."""
+    rng = random.Random(3)
+    settings = LadderConfig(min_full=8, top_share=0, audit_share=0, confidence=0.5, empty_cell=0.7)
+    climbs = noisy_climbs(8, seed=1, noise=0.001)
+    expected = []
+    for _ in range(300):
+        score = rng.uniform(0.5, 0.9)
+        decision = PromotionRule(settings, climbs).decide(1, score, None, draw=0.5)
+        promoted = decision.verdict is Verdict.PROMOTED
+        climbs.append(Climb({1: score}, 0.4 + 0.6 * score if promoted else None))
+        expected.append(decision.to_beat or 0.0)
+    truth = 0.4 + 0.6 * (0.5 + 0.7 * 0.4)
+    assert abs(expected[-1] - truth) < 0.02
+    assert 0.2 < sum(climb.final is not None for climb in climbs[-150:]) / 150 < 0.4
+
+
 def test_the_reason_names_what_was_to_beat() -> None:
     rule = PromotionRule(STEADY, noisy_climbs(40, seed=3))
     reasons = [rule.decide(1, 0.5, elite, 0.99).explanation() for elite in (None, 0.95)]

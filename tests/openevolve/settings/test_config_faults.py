@@ -39,7 +39,6 @@ def faults(folder: Path, text: str, *overrides: str) -> list[str]:
             "log_level: expected 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL', found 'warn'",
         ),
         ("evaluator: {timeout: 0}", "evaluator.timeout: expected greater than 0, found 0"),
-        ("fidelity: half", "fidelity: expected 'full' or a mapping, found 'half'"),
         ("fidelity: {min_full: 2}", "fidelity.min_full: expected greater than or equal to 3, found 2"),
         ("fidelity: {confidence: 0}", "fidelity.confidence: expected greater than 0, found 0"),
         ("llm:", "llm: expected a mapping, found nothing"),

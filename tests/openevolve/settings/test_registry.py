@@ -34,6 +34,11 @@ def test_another_package_offers_its_own_by_an_entry_point() -> None:
     assert find("proposer", "layers").__module__ == "medevonet.mutation.proposer"
 
 
+def test_an_unknown_allocation_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"allocation: expected one of full, ladder, .*found 'fuII'.* full"):
+        check_strategies(load_config(None, ["fidelity=fuII"]))
+
+
 def test_any_class_can_be_named() -> None:
     assert find("parents", f"{__name__}:AlwaysBest") is AlwaysBest
 
