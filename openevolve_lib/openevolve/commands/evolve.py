@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-base", metavar="URL", help="address of the server of every language model")
     parser.add_argument("--primary-model", metavar="NAME", help="the model to ask, in place of the config's")
     parser.add_argument("--secondary-model", metavar="NAME", help="a second model, asked less often")
+    parser.add_argument("-t", "--target-score", type=float, help="target_score: reached, the run is done")
     parser.add_argument("-l", "--log-level", choices=get_args(LogLevel), help="log_level")
     parser.add_argument("--offline", action="store_true", help="mutate without a language model")
     parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
@@ -93,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
         initial_program=options.initial_program,
         evaluator=options.evaluation_file,
         folder=folder,
-        begun=lambda: _announce(f"isolation: {isolation.line}"),
+        begun=lambda: _announce(*(f"note: {note}" for note in config.notes), f"isolation: {isolation.line}"),
     )
     try:
         with display_for_terminal() as display:
@@ -111,6 +112,8 @@ def _overrides(options: argparse.Namespace) -> list[str]:
         found.append(f"max_iterations={options.iterations}")
     if options.offline:
         found.append("proposer=offline")
+    if options.target_score is not None:
+        found.append(f"target_score={options.target_score}")
     if options.log_level:
         found.append(f"log_level={options.log_level}")
     if options.primary_model or options.secondary_model:
@@ -128,9 +131,10 @@ def _with_server(config: Config, address: str | None) -> Config:
     return config.model_copy(update={"llm": config.llm.served_at(address)}) if address else config
 
 
-def _announce(line: str) -> None:
-    log.info(line)
-    print(line, flush=True)
+def _announce(*lines: str) -> None:
+    for line in lines:
+        log.info(line)
+        print(line, flush=True)
 
 
 def _output_folder(options: argparse.Namespace) -> Path:

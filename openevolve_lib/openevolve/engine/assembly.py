@@ -4,6 +4,7 @@ from openevolve.engine.iteration import Strategies
 from openevolve.engine.plan import Plan
 from openevolve.llm.base import Models
 from openevolve.measuring.ladder import allocation_name
+from openevolve.reflection.grading import build_grader
 from openevolve.settings.models import Config
 from openevolve.settings.registry import check_settings_used, find, settings_of
 
@@ -30,6 +31,7 @@ def build_strategies(plan: Plan, models: Models) -> Strategies:
         gates={name: gate(config, settings_of(gate, config)) for name, gate in gates.items()},
         allocation=find("allocation", allocation_name(config)),
         reflection=plan.reflection or reflection.build(config, settings_of(reflection, config), models),
+        grader=build_grader(config, models),
     )
 
 

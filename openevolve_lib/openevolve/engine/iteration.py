@@ -18,6 +18,7 @@ from openevolve.proposing.gates.base import Gate, guard
 from openevolve.records.decision import Decision
 from openevolve.records.program import Elite, FailureKind, Outcome, Program, Proposal
 from openevolve.records.review import Review
+from openevolve.reflection.grading import Grader, graded
 from openevolve.reflection.reviewer import NoReflection, Reflection
 from openevolve.search.parents import ParentStrategy
 from openevolve.settings.models import Config
@@ -38,6 +39,7 @@ class Strategies:
     gates: Mapping[str, Gate]
     allocation: Callable[[Config, State], Allocation]  # built once the state is there
     reflection: Reflection
+    grader: Grader | None = None  # where a model's grades are a part of the score
 
 
 class Steps:
@@ -109,6 +111,9 @@ class Steps:
 
         decide = self._allocation.decider(program, judged)
         outcome = await self._executor.evaluate(program, decide, started)
+        if outcome.evaluated and (grader := self._strategies.grader):
+            grades = await grader.grade(program, self._calls(iteration, "grade"))
+            outcome = graded(outcome, grades, self._strategies.config.evaluator.llm_feedback_weight)
         if outcome.evaluated:
             try:
                 self._state.population.check(Elite(program, outcome.metrics))

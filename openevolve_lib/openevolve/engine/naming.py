@@ -17,6 +17,7 @@ def child_program(seed: int, iteration: int, context: Context | None, proposal: 
         parent_ids=proposal.parent_ids or ((parent.id,) if parent else ()),
         generation=parent.program.generation + 1 if parent else 0,
         changes=proposal.changes,
+        changes_description=proposal.changes_description,
     )
 
 

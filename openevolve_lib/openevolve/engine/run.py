@@ -22,6 +22,7 @@ from openevolve.evaluating.isolation import Walls
 from openevolve.inspect.exports import Exports
 from openevolve.measuring.ladder import LadderReport, ladder_report
 from openevolve.proposing.edits import check_evolve_blocks
+from openevolve.search.stopping import TARGET_REACHED
 from openevolve.settings.models import LadderConfig
 from openevolve.settings.registry import find
 from openevolve.state.journal import Journal, read_journal
@@ -50,7 +51,8 @@ class Result:
 
     @property
     def completed(self) -> bool:
-        return self.reason == "completed"
+        """Whether all was done that was asked for: every iteration, or those up to ``target_score``."""
+        return self.reason == "completed" or self.reason.startswith(TARGET_REACHED)
 
     @property
     def ladder(self) -> LadderReport | None:
@@ -150,9 +152,20 @@ def evaluation_walls(plan: Plan) -> Walls | None:
             "programs may read; name another one with --output"
         )
     beside = (path for path in folder.iterdir() if not path.name.startswith("."))
-    readable = tuple(path for path in beside if not output.is_relative_to(path))
+    readable = [path for path in beside if not output.is_relative_to(path)]
+    for path in plan.config.evaluator.read:
+        if not path.exists():
+            raise UserError(f"evaluator.read: expected a folder or a file, found none at {path}")
+        readable.append(path.resolve())
     return Walls(
-        readable, (folder,), processes=64, gpu=True, threads=2048, files=10_000, file_mb=1024, written_mb=8192
+        tuple(readable),
+        (folder,),
+        processes=64,
+        gpu=True,
+        threads=2048,
+        files=10_000,
+        file_mb=1024,
+        written_mb=8192,
     )
 
 

@@ -79,6 +79,8 @@ class Database:
     def _position(self, axis: Axis, elite: Elite) -> float:
         if axis.name in elite.metrics:
             return elite.metrics[axis.name]
+        if axis.name == "score":
+            return self.fitness(elite.metrics)
         if axis.name == "complexity":
             return float(len(elite.program.code))
         if axis.name == "diversity":

@@ -7,7 +7,8 @@ from openevolve.llm.base import Completion, CompletionFailed, LanguageModel, Mod
 from openevolve.proposing.desk import Desk
 from openevolve.proposing.edits import Edit, EditError, apply_reply
 from openevolve.proposing.prompts import build_prompt, check_prompt_settings, retry_prompt
-from openevolve.records.program import Context, Proposal
+from openevolve.proposing.prompts.sections import description
+from openevolve.records.program import Context, Program, Proposal
 from openevolve.settings.models import Config
 from openevolve.settings.registry import NoSettings, strategy
 
@@ -41,12 +42,15 @@ class LLMProposer:
                 return replace(proposal, problem=problem)
             proposal = replace(proposal, model=completion.model)
             try:
-                edit = self._edit(completion, context.parent.program.code)
+                edit = self._edit(completion, context.parent.program)
             except EditError as error:
                 problem = str(error)
             else:
                 form = f"llm/{edit.form}"
-                written = replace(proposal, code=edit.code, changes=edit.changes, proposer=form, problem="")
+                written = replace(
+                    proposal, code=edit.code, changes=edit.changes, changes_description=edit.description,
+                    proposer=form, problem="",
+                )  # fmt: skip
                 refusal = desk.refusal(written)
                 if refusal is None:
                     return written
@@ -55,14 +59,16 @@ class LLMProposer:
             messages = retry_prompt(messages, completion.text, problem, self.config)
         return proposal
 
-    def _edit(self, completion: Completion, parent: str) -> Edit:
+    def _edit(self, completion: Completion, parent: Program) -> Edit:
         """What the reply makes of the parent. Raises EditError."""
         if completion.truncated:  # a cut may fall where what is left happens to parse
             limit = self.config.llm.max_tokens
             raise EditError(f"expected a whole reply, found one cut off at {limit} tokens; write less")
+        described = self.config.prompt.programs_as_changes_description
         return apply_reply(
             completion.text,
-            parent,
+            parent.code,
             max_code_length=self.config.max_code_length,
             language=self.config.language,
+            description=description(parent, self.config) if described else None,
         )

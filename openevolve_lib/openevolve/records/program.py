@@ -108,6 +108,7 @@ class Program(Record):
     parent_ids: tuple[str, ...] = ()
     generation: int = 0
     changes: str = ""  # one line: what differs from the parent
+    changes_description: str = ""  # what differs from the initial program, where replies keep such a text
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parent_ids", tuple(self.parent_ids))
@@ -120,6 +121,7 @@ class Proposal:
     code: str | None
     proposer: str  # which kind of proposer, e.g. "llm/diff" or "offline"
     changes: str = ""
+    changes_description: str = ""
     parent_ids: tuple[str, ...] = ()  # empty: the context's parent
     problem: str = ""  # where code is None: expected, found
     model: str = ""

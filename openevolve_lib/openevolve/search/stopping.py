@@ -3,6 +3,8 @@
 from openevolve.settings.models import Config
 from openevolve.state.state import State
 
+TARGET_REACHED = "target_score reached"
+
 
 class Stopping:
     """Collects the reason to stop; the first one stays."""
@@ -10,6 +12,7 @@ class Stopping:
     def __init__(self, config: Config, state: State) -> None:
         self._budget = config.budget
         self._state = state
+        self._target = config.target_score
         self._early = EarlyStopping(config, state) if config.early_stopping_patience else None
         self.reason: str | None = None
         self.asked = False  # to begin nothing more; a limit lets what was begun in an earlier session end
@@ -35,6 +38,10 @@ class Stopping:
         for name, value, limit, note in spent:
             if limit is not None and value >= limit:
                 self.stop(f"budget.{name} reached: {value:g} of {limit:g}{note}")
+        if self._target is not None and (best := self._state.population.best()):
+            score = self._state.population.fitness(best[0].metrics)
+            if score >= self._target:
+                self.stop(f"{TARGET_REACHED}: {score:g} of {self._target:g}")
         if self._early is not None and (reason := self._early.reason()):
             self.stop(reason)
         return self.reason is not None

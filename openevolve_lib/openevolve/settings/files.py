@@ -15,11 +15,14 @@ from pydantic import BaseModel, ValidationError
 from openevolve.errors import UserError
 from openevolve.settings.models import Config
 from openevolve.settings.secrets import secrets_in, without_credentials, without_secrets
+from openevolve.settings.upstream import adapted
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
 _MOST_VALUES = 100_000  # in a file
+
+_MAY_NAME_VARIABLES = {"api_key", "api_base"}  # a prompt may hold LaTeX
 
 # pydantic's own words for these speak of Python.
 _EXPECTED = {
@@ -37,14 +40,22 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     Raises:
         UserError: no such file, not YAML, an unknown key or a value out of range.
     """
-    values = read_yaml(path) if path else {}
-    return check(Config, apply_overrides(values, overrides), str(path or "config"))
+    source = str(path or "config")
+    known = adapted(apply_overrides(read_yaml(path) if path else {}, overrides))
+    try:
+        config = check(Config, known.values, source)
+    except UserError as error:
+        raise UserError("\n".join([*(f"{source}: {line}" for line in known.refused), str(error)])) from None
+    if known.refused:
+        raise UserError("\n".join(f"{source}: {line}" for line in known.refused))
+    return config.with_notes(known.notes)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping with ``${NAME}`` replaced from the environment. Raises UserError.
+    """A YAML mapping, with ``${NAME}`` in keys and addresses replaced from the environment. Raises UserError.
 
-    As in OpenEvolve, a relative ``prompt.template_dir`` starts from the file's own folder.
+    As in OpenEvolve, a relative ``prompt.template_dir`` starts from the file's own folder; where none is
+    there, from the working directory.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -57,7 +68,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a mapping of settings, found {_described(values)}")
     prompt = values.get("prompt")
     if isinstance(prompt, dict) and isinstance(prompt.get("template_dir"), str):
-        prompt["template_dir"] = str(path.resolve().parent / prompt["template_dir"])
+        here = Path(prompt["template_dir"]).absolute()
+        beside = path.resolve().parent / prompt["template_dir"]
+        prompt["template_dir"] = str(here if here.is_dir() and not beside.is_dir() else beside)
     return values
 
 
@@ -75,7 +88,7 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
             target = target.setdefault(section, {})
             if not isinstance(target, dict):
                 raise UserError(f"--set {key}: expected {section} to be a section, found a value")
-        target[leaf] = _parse(text, f"--set {key}")
+        target[leaf] = _parse(text, f"--set {key}", leaf)
     return merged
 
 
@@ -111,12 +124,12 @@ def secrets_of(config: Config) -> set[str]:
     return {key.get_secret_value() for key in keys if key} | secrets_in(os.environ)
 
 
-def _parse(text: str, source: str) -> Any:
-    """YAML as values that JSON can hold, with ``${NAME}`` replaced. Raises UserError."""
+def _parse(text: str, source: str, key: str = "") -> Any:
+    """YAML as values that JSON can hold; ``key`` is the setting whose value it is. Raises UserError."""
     try:
         values = yaml.safe_load(text)
         _bound(values)
-        return _plain(values, source)
+        return _plain(values, source, key)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -138,15 +151,17 @@ def _bound(value: Any) -> None:
             pending.extend(item.values() if isinstance(item, dict) else item)
 
 
-def _plain(value: Any, source: str, place: tuple[str, ...] = ()) -> Any:
+def _plain(value: Any, source: str, key: str, place: tuple[str, ...] = ()) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item, source, (*place, str(key))) for key, item in value.items()}
+        return {
+            str(name): _plain(item, source, str(name), (*place, str(name))) for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [_plain(item, source, (*place, str(number))) for number, item in enumerate(value)]
+        return [_plain(item, source, key, (*place, str(number))) for number, item in enumerate(value)]
     where = ": ".join(filter(None, (source, _dotted(place))))
-    if isinstance(value, str):
+    if isinstance(value, str) and key in _MAY_NAME_VARIABLES:
         return re.sub(r"\$\{(\w+)\}", lambda match: _variable(match.group(1), where), value)
-    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise UserError(
         f"{where}: expected text, a finite number, true, false, a list or a mapping, "

@@ -4,6 +4,7 @@ The keys of OpenEvolve that this engine implements keep their names and meaning.
 implemented is an error that names it and the nearest known one: nothing is accepted and ignored.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     StringConstraints,
     field_validator,
@@ -111,7 +113,13 @@ class PromptConfig(Section):
     num_failures: Annotated[int, Field(ge=0)] = 2
     include_artifacts: bool = True
     max_artifact_bytes: Annotated[int, Field(ge=0)] = 20_480
-    template_dir: Path | None = None
+    template_dir: Path | None = None  # this engine's templates or OpenEvolve's, by their file names
+    template_variations: dict[str, Annotated[list[str], Field(min_length=1)]] = {}  # drawn for each prompt
+    evaluator_system_message: str | None = None  # of evaluator.use_llm_feedback
+    # Other programs are shown by a description of their changes, which every reply has to bring up to date:
+    programs_as_changes_description: bool = False
+    system_message_changes_description: str | None = None
+    initial_changes_description: str = "The initial program."
 
 
 class FeatureBins(Section):
@@ -188,6 +196,10 @@ class EvaluatorConfig(Section):
     devices: list[str] = []  # slots take them in turn, as CUDA_VISIBLE_DEVICES
     preload: list[str] = []  # modules imported once, before evaluations are forked
     pass_environment: list[str] = []  # variables that evaluations get beside the short, keyless list
+    read: list[Path] = []  # folders and files that walls let evaluations read, beside the evaluator's own
+    # A language model grades programs that got a score; combined_score is then 70% score, 30% grade:
+    use_llm_feedback: bool = False
+    llm_feedback_weight: Annotated[float, Field(ge=0)] = 0.1  # of the grades among the metrics
 
     def device(self, slot: int) -> str | None:
         """CUDA_VISIBLE_DEVICES of a slot's evaluations, from 0; None: slots are bound to none."""
@@ -241,6 +253,7 @@ class Config(Section):
     max_code_length: Annotated[int, Field(ge=1)] = 10_000
     language: Annotated[str, StringConstraints(to_lower=True)] = "python"
     file_suffix: str = ".py"
+    target_score: float | None = None  # of the fitness metric: reached, the run is done
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     convergence_threshold: Annotated[float, Field(ge=0)] = 0.001
     early_stopping_metric: str | None = None  # None: database.fitness_metric
@@ -253,6 +266,17 @@ class Config(Section):
     fidelity: str | LadderConfig = "full"
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What happens with settings that were read and have no counterpart here, a line each."""
+        return self._notes
+
+    def with_notes(self, notes: Sequence[str]) -> "Config":
+        copied = self.model_copy()
+        copied._notes = (*self._notes, *notes)
+        return copied
 
     @field_validator("features", mode="before")
     @classmethod
@@ -264,4 +288,13 @@ class Config(Section):
         default = DatabaseConfig.model_fields["feature_dimensions"].default
         if self.features and self.database.feature_dimensions != default:
             raise ValueError("expected features or database.feature_dimensions, found both")
+        return self
+
+    @model_validator(mode="after")
+    def _descriptions_come_with_edits(self) -> "Config":
+        if self.prompt.programs_as_changes_description and not self.diff_based_evolution:
+            raise ValueError(
+                "expected diff_based_evolution: true with prompt.programs_as_changes_description, since a "
+                "reply has to edit the description too, found false"
+            )
         return self

@@ -153,6 +153,7 @@ class State:
         iteration, outcome = event["iteration"], Outcome.from_json(event["outcome"])
         program = self.programs[iteration]
         self.measuring.pop(iteration, None)
+        self.replies.pop((iteration, "grade"), None)
         self.outcomes[iteration] = outcome
         self.pending[iteration] = None
         self.standings.pop(iteration, None)

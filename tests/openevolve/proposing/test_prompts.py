@@ -259,7 +259,8 @@ class TestTemplates:
             ("parent", "{program", "expected {placeholders}, found: "),
             ("parent", "{program!r}", "found one with ':' or '!'"),
             ("evolve_blocks", "{x}", "among none, found {x}"),
-            ("diff_user", "", "expected one of answer_diff.txt, "),
+            ("diff_users", "", "expected one of answer_diff.txt, "),
+            ("diff_user", "{current_program} {code}", "found {code}"),
         ],
     )
     def test_a_mistake_is_explained(self, tmp_path: Path, name: str, text: str, problem: str) -> None:

@@ -91,17 +91,22 @@ def test_overrides_leave_the_values_they_are_given_alone() -> None:
     assert values == {"llm": {"temperature": 0.1}}
 
 
-def test_variables_of_the_environment_stand_for_values(
+def test_variables_of_the_environment_stand_for_keys_and_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("MY_HOST", "127.0.0.1")
-    text = "llm: {api_key: '${MY_KEY}', api_base: 'http://${MY_HOST}:80/v1', models: [{name: '${MY_HOST}'}]}"
-    llm = load(tmp_path, text, "llm.primary_model=${MY_HOST}").llm
+    text = "llm: {api_key: '${MY_KEY}', models: [{name: '${MY_HOST}', api_base: 'http://${MY_HOST}:80/v1'}]}"
+    llm = load(tmp_path, text, "llm.api_base=http://${MY_HOST}:90/v1").llm
     assert llm.api_key is not None
     assert llm.api_key.get_secret_value() == KEY
-    assert llm.api_base == "http://127.0.0.1:80/v1"
-    assert llm.models[0].name == llm.primary_model == "127.0.0.1"
+    assert (llm.api_base, llm.models[0].api_base) == ("http://127.0.0.1:90/v1", "http://127.0.0.1:80/v1")
+    assert llm.models[0].name == "${MY_HOST}"
+
+
+def test_braces_in_a_prompt_are_text(tmp_path: Path) -> None:
+    text = r"prompt: {system_message: 'Pack $n$ circles: $\sum_{i} r_i \le ${R}^{2}$, not ${NO_SUCH}'}"
+    assert load(tmp_path, text).prompt.system_message.endswith("${R}^{2}$, not ${NO_SUCH}")
 
 
 def test_the_snapshot_is_a_config_again_without_keys(tmp_path: Path) -> None:
@@ -131,8 +136,12 @@ def test_bins_of_a_range_are_equal_and_within_it(low: float, width: float, count
 
 
 _OF_OTHER_PROBLEMS = {
-    "language", "file_suffix", "llm.api_key", "llm.models", "llm.primary_model_weight",
-    "prompt.include_artifacts", "prompt.max_artifact_bytes", "database.feature_dimensions",
+    "language", "file_suffix", "target_score", "llm.api_key", "llm.models", "llm.primary_model_weight",
+    "prompt.include_artifacts", "prompt.max_artifact_bytes", "prompt.template_variations",
+    "prompt.evaluator_system_message", "prompt.programs_as_changes_description",
+    "prompt.system_message_changes_description", "prompt.initial_changes_description",
+    "evaluator.read", "evaluator.use_llm_feedback", "evaluator.llm_feedback_weight",
+    "database.feature_dimensions",
     "database.feature_bins", "database.similarity_threshold", "evaluator.cascade_evaluation",
     "evaluator.cascade_thresholds",
 }  # fmt: skip

@@ -90,7 +90,7 @@ def test_a_bad_value_gives_its_key_what_was_expected_and_what_found(
         ("fidelity: {topshare: 0.3}", "fidelity.topshare", "fidelity.top_share"),
         ("temperature: 1", "temperature", "llm.temperature"),  # right, but for another section
         ("llm: {num_islands: 3}", "llm.num_islands", "database.num_islands"),
-        ("evaluator: {use_llm_feedback: false}", "evaluator.use_llm_feedback", "evaluator.timeout"),
+        ("evaluator: {use_feedback: false}", "evaluator.use_feedback", "evaluator.use_llm_feedback"),
         ("1: 2", "1", "task"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from openevolve.population.fingerprints import normalized, parse
+from openevolve.proposing.edits.descriptions import edited_description
 from openevolve.proposing.edits.errors import EditError
 from openevolve.proposing.edits.evolve_blocks import check_evolve_blocks, check_outside_kept, layout, place
 from openevolve.proposing.edits.fences import FENCE
@@ -31,13 +32,22 @@ class Edit:
     code: str
     form: Literal["diff", "full rewrite"]
     changes: str  # one line: how the reply introduces the edit, or what the lines say
+    description: str = ""  # of what differs from the initial program, where one was asked for
 
 
-def apply_reply(reply: str, parent: str, *, max_code_length: int, language: str = "python") -> Edit:
+def apply_reply(
+    reply: str,
+    parent: str,
+    *,
+    max_code_length: int,
+    language: str = "python",
+    description: str | None = None,
+) -> Edit:
     """The child that a reply makes of its parent.
 
     The parent's text outside its evolve blocks is kept. Line ends become ``\\n``. ``max_code_length``
     is in characters. Programs in languages other than Python are compared and not parsed.
+    With a ``description`` of the parent's changes, a block of the reply has to edit that as well.
 
     Raises:
         EditError: there is no program in the reply, an edit does not match, or the child is the
@@ -47,12 +57,16 @@ def apply_reply(reply: str, parent: str, *, max_code_length: int, language: str 
     if not text.strip():
         raise EditError("expected a program, found an empty reply")
     parent = _unix(parent)
-    if blocks := search_replace_blocks(text):
-        edit = Edit(apply_blocks(blocks, parent), "diff", _introduction(text))
+    blocks = search_replace_blocks(text)
+    if description is not None:
+        blocks, description = edited_description(blocks, parent, description)
+    if blocks:
+        edit = Edit(apply_blocks(blocks, parent), "diff", _introduction(text), description or "")
     else:
         program, found = find_program(text, layout(parent).evolving_text, language)
         chosen = f"(one of {found} programs) " if found > 1 else ""
-        edit = Edit(place(_unix(program), parent, language), "full rewrite", chosen + _introduction(text))
+        code = place(_unix(program), parent, language)
+        edit = Edit(code, "full rewrite", chosen + _introduction(text), description or "")
     check_outside_kept(edit.code, parent)
     _check(edit.code, parent, max_code_length, language)
     return edit if edit.changes else replace(edit, changes=_changed_lines(parent, edit.code))

@@ -8,18 +8,31 @@ from collections.abc import Sequence
 
 from openevolve.errors import UserError
 from openevolve.llm.base import Message
+from openevolve.proposing.prompts.openevolve_templates import user_message
 from openevolve.proposing.prompts.quoting import clipped, encodable, fenced, is_held_out, metrics_line, quoted
-from openevolve.proposing.prompts.sections import SECTIONS, answer_format, archive_axes
-from openevolve.proposing.prompts.template_files import load_templates
-from openevolve.records.program import Context, Elite
+from openevolve.proposing.prompts.sections import SECTIONS, answer_format, archive_axes, description
+from openevolve.proposing.prompts.template_files import Templates, load_templates
+from openevolve.records.program import Context, Elite, Program
 from openevolve.settings.models import Config
 
-__all__ = ["build_prompt", "build_review_prompt", "check_prompt_settings", "retry_prompt"]
+__all__ = [
+    "build_grading_prompt",
+    "build_prompt",
+    "build_review_prompt",
+    "check_prompt_settings",
+    "retry_prompt",
+]
 
 
 def check_prompt_settings(config: Config) -> None:
     """Raises UserError for settings that no prompt can be built from: templates, metrics of a test split."""
-    load_templates(config.prompt.template_dir)
+    templates = _templates(config)
+    words = config.prompt.template_variations.keys()
+    if unused := words - set[str]().union(*(templates[name].placeholders for name in templates)):
+        raise UserError(
+            "prompt.template_variations: expected placeholders of diff_user.txt or full_rewrite_user.txt in "
+            f"prompt.template_dir, found {', '.join(sorted(unused))}, which none of them has"
+        )
     for name in (config.database.fitness_metric, *archive_axes(config)):
         if is_held_out(name):
             raise UserError(
@@ -35,18 +48,27 @@ def build_prompt(context: Context, config: Config) -> list[Message]:
         UserError: see ``check_prompt_settings``.
     """
     check_prompt_settings(config)
-    templates = load_templates(config.prompt.template_dir)
-    system = templates["system"].render(system_message=config.prompt.system_message.strip())
-    sections = (section(context, config, templates) for section in SECTIONS)
-    return [
-        {"role": "system", "content": encodable(system)},
-        {"role": "user", "content": encodable("\n\n".join(filter(None, sections)))},
-    ]
+    templates = _templates(config)
+    user = user_message(context, config, templates) or "\n\n".join(
+        filter(None, (section(context, config, templates) for section in SECTIONS))
+    )
+    system = _system_message(config, templates)
+    if config.prompt.programs_as_changes_description:
+        text = config.prompt.system_message_changes_description
+        system = templates["system_message_with_changes_description"].render(
+            system_message=system,
+            system_message_changes_description=text
+            or templates["system_message_changes_description"].render(),
+        )
+        user = templates["user_message_with_changes_description"].render(
+            user_message=user, changes_description=description(context.parent.program, config).rstrip()
+        )
+    return _messages(templates["system"].render(system_message=system.strip()), user)
 
 
 def retry_prompt(messages: Sequence[Message], reply: str, problem: str, config: Config) -> list[Message]:
     """The conversation so far, with a reply that could not be used and the reason why."""
-    templates = load_templates(config.prompt.template_dir)
+    templates = _templates(config)
     request = templates["retry"].render(
         problem=fenced(problem), answer_format=answer_format(config, templates)
     )
@@ -60,7 +82,7 @@ def retry_prompt(messages: Sequence[Message], reply: str, problem: str, config: 
 
 def build_review_prompt(child: Elite, parent: Elite, config: Config) -> list[Message]:
     """A system and a user message that ask what the child's scores say. Raises UserError."""
-    templates = load_templates(config.prompt.template_dir)
+    templates = _templates(config)
     fitness = config.database.fitness_metric
     request = templates["review"].render(
         parent_metrics=metrics_line(parent.metrics, fitness),
@@ -69,7 +91,33 @@ def build_review_prompt(child: Elite, parent: Elite, config: Config) -> list[Mes
         metrics=metrics_line(child.metrics, fitness),
         program=fenced(child.program.code, config.language),
     )
-    return [
-        {"role": "system", "content": encodable(templates["review_system"].render())},
-        {"role": "user", "content": encodable(request)},
-    ]
+    return _messages(templates["review_system"].render(), request)
+
+
+def build_grading_prompt(program: Program, config: Config) -> list[Message]:
+    """A system and a user message that ask for grades of a program as a JSON object. Raises UserError."""
+    templates = _templates(config)
+    system = config.prompt.evaluator_system_message or templates["evaluator_system_message"].render()
+    values = {
+        "program": fenced(program.code, config.language),
+        "current_program": program.code,
+        "feature_dimensions": ", ".join(archive_axes(config)),
+        "language": config.language,
+    }
+    wanted = templates["evaluation"].placeholders
+    return _messages(system, templates["evaluation"].render(**{name: values[name] for name in wanted}))
+
+
+def _templates(config: Config) -> Templates:
+    return load_templates(config.prompt.template_dir, frozenset(config.prompt.template_variations))
+
+
+def _system_message(config: Config, templates: Templates) -> str:
+    """The config's or, where it has none, that of a file ``system_message.txt``."""
+    if "system_message" in templates and "system_message" not in config.prompt.model_fields_set:
+        return templates["system_message"].render()
+    return config.prompt.system_message
+
+
+def _messages(system: str, user: str) -> list[Message]:
+    return [{"role": "system", "content": encodable(system)}, {"role": "user", "content": encodable(user)}]

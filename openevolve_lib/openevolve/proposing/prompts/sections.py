@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from openevolve.proposing.edits import has_evolve_blocks
 from openevolve.proposing.prompts.quoting import clipped, fenced, metrics_line, quoted, without_held_out
 from openevolve.proposing.prompts.template_files import Templates
-from openevolve.records.program import Context, Elite, Failure
+from openevolve.records.program import Context, Elite, Failure, Program
 from openevolve.settings.models import Config
 
 FAILURE_BYTES = 2_000  # of each text that shows how an attempt failed
@@ -36,13 +36,13 @@ def artifacts(context: Context, config: Config, templates: Templates) -> str:
 
 
 def top(context: Context, config: Config, templates: Templates) -> str:
-    programs = _programs(context.top, config, templates)
-    return templates["top"].render(programs=programs) if programs else ""
+    shown = programs(context.top, config, templates)
+    return templates["top"].render(programs=shown) if shown else ""
 
 
 def inspirations(context: Context, config: Config, templates: Templates) -> str:
-    programs = _programs(context.inspirations, config, templates)
-    return templates["inspirations"].render(programs=programs) if programs else ""
+    shown = programs(context.inspirations, config, templates)
+    return templates["inspirations"].render(programs=shown) if shown else ""
 
 
 def failures(context: Context, config: Config, templates: Templates) -> str:
@@ -75,16 +75,28 @@ def archive_axes(config: Config) -> list[str]:
 SECTIONS = (task, parent, artifacts, top, inspirations, failures, evolve_blocks, answer)
 
 
-def _programs(elites: Sequence[Elite], config: Config, templates: Templates) -> str:
+def programs(elites: Sequence[Elite], config: Config, templates: Templates) -> str:
+    """One after the other, with what is shown of each."""
+    tag = "text" if config.prompt.programs_as_changes_description else config.language
     return "\n\n".join(
         templates["program"].render(
             number=str(number),
             metrics=metrics_line(elite.metrics, config.database.fitness_metric),
             changes=quoted(elite.program.changes),
-            program=fenced(elite.program.code, config.language),
+            program=fenced(shown_text(elite.program, config), tag),
         )
         for number, elite in enumerate(elites, start=1)
     )
+
+
+def shown_text(program: Program, config: Config) -> str:
+    """What other programs are shown of one: its code or, for large ones, the description of its changes."""
+    return description(program, config) if config.prompt.programs_as_changes_description else program.code
+
+
+def description(program: Program, config: Config) -> str:
+    """What a program does otherwise than the initial one, in the words of those who changed it."""
+    return program.changes_description or config.prompt.initial_changes_description
 
 
 def _failure(number: int, failure: Failure, parent_code: str, templates: Templates) -> str:

@@ -1,6 +1,7 @@
 """Prompt templates: text files with ``{placeholders}``; ``{{`` and ``}}`` stand for braces."""
 
 import functools
+import logging
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 
 from openevolve.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,33 @@ class Template:
 
 Templates = Mapping[str, Template]
 
+MESSAGES = ("diff_user", "full_rewrite_user")
+_OF_MESSAGES = {
+    "artifacts", "current_program", "evolution_history", "feature_coords", "feature_dimensions",
+    "fitness_score", "improvement_areas", "language", "metrics",
+}  # fmt: skip
+_OF_PROGRAMS = {"language", "program_number", "program_snippet", "score"}
+
+# The file names of OpenEvolve's templates without .txt, and the placeholders that it fills in.
+OPENEVOLVE: Mapping[str, set[str]] = {
+    "diff_user": _OF_MESSAGES,
+    "full_rewrite_user": _OF_MESSAGES,
+    "evaluation": {"current_program", "feature_dimensions", "language"},
+    "evolution_history": {"previous_attempts", "top_programs", "inspirations_section"},
+    "previous_attempt": {"attempt_number", "changes", "performance", "outcome"},
+    "top_program": _OF_PROGRAMS | {"key_features"},
+    "inspirations_section": {"inspiration_programs"},
+    "inspiration_program": _OF_PROGRAMS | {"program_type", "unique_features"},
+    "system_message": set(),
+}
+
 
 @functools.cache
-def load_templates(folder: Path | None) -> Templates:
+def load_templates(folder: Path | None, words: frozenset[str] = frozenset()) -> Templates:
     """The templates that come with this package, by name, each replaced by its namesake in ``folder``.
+
+    The folder may hold OpenEvolve's templates as well, under its file names; ``words`` are further
+    placeholders of its messages (``prompt.template_variations``).
 
     Raises:
         UserError: no such folder, a file that no template is named after, or an unknown placeholder.
@@ -46,18 +72,23 @@ def load_templates(folder: Path | None) -> Templates:
     if not folder.is_dir():
         raise UserError(f"prompt.template_dir: expected a folder, found none at {folder}")
     for path in sorted(folder.glob("*.txt")):
-        templates[path.stem] = _override(path, templates)
+        templates[path.stem] = _override(path, templates, words)
+    if (folder / "fragments.json").is_file():
+        log.warning("%s: not read: no prompt here has such fragments", folder / "fragments.json")
     return templates
 
 
-def _override(path: Path, templates: Templates) -> Template:
-    if path.stem not in templates:
-        raise UserError(f"{path}: expected one of {', '.join(f'{name}.txt' for name in sorted(templates))}")
+def _override(path: Path, templates: Templates, words: frozenset[str]) -> Template:
+    name = path.stem
+    if name not in templates and name not in OPENEVOLVE:
+        names = sorted({*templates, *OPENEVOLVE})
+        raise UserError(f"{path}: expected one of {', '.join(f'{name}.txt' for name in names)}")
     try:
         template = _parsed(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected a readable text in UTF-8, found: {error}") from None
-    known = templates[path.stem].placeholders
+    known = templates[name].placeholders if name in templates else set[str]()
+    known = known | OPENEVOLVE.get(name, set()) | (words if name in MESSAGES else set())
     if unknown := template.placeholders - known:
         raise UserError(
             f"{path}: expected placeholders among {_listed(known)}, found {_listed(unknown)}; "
