@@ -1,1 +1,4 @@
-"""Contract tests: a new strategy inherits the suite of its kind, and is held to what every run relies on."""
+"""Contract tests: a new strategy inherits the suite of its kind, and is held to what every run relies on.
+
+Needs pytest and hypothesis.
+"""

@@ -8,8 +8,20 @@ from openevolve.proposing.desk import Proposer
 from openevolve.records.program import Context, Elite, Program, Proposal
 from openevolve.settings.models import Config
 from openevolve.testing.desks import TestDesk
-from tests.support.offline_programs import SEED, lineage
+from openevolve.testing.proposers import ProposerContract
+from tests.support.offline_programs import BRANCHED, SEED, lineage
 from tests.support.plain_programs import SCHEDULE
+
+
+class TestContract(ProposerContract):
+    strategy = LayerMutation
+    parent = SEED
+    mates = (BRANCHED, lineage(SEED, seed=2, generations=3)[-1].code)
+
+
+class TestContractForOtherPrograms(ProposerContract):
+    strategy = LayerMutation
+    parent = SCHEDULE
 
 
 def scored(name: str, code: str) -> Elite:

@@ -18,11 +18,31 @@ from openevolve.proposing.prompts import build_prompt
 from openevolve.records.program import Context, Elite, Program, Proposal, Usage
 from openevolve.settings.models import Config, DatabaseConfig
 from openevolve.testing.desks import TestDesk
+from openevolve.testing.proposers import ProposerContract
 from tests.support.replies import PARENT, block, fence, program
 
 PARENT_ELITE = Elite(Program("p", PARENT, iteration=0, island=0), {"combined_score": 0.5})
 GOOD = f"Squares the size of shapes.\n\n{fence(program('Disc'))}"
 COST = Usage(prompt_tokens=100, completion_tokens=10, cost=0.25)
+
+
+class TestContract(ProposerContract):
+    strategy = LLMProposer
+    parent = PARENT
+
+    def answer(self, messages: Sequence[Message], rng: random.Random) -> str | Exception:
+        """As models answer: programs, edits, prose, the parent, and nothing."""
+        factor = rng.randrange(2, 1000)
+        answers: list[str | Exception] = [
+            fence(program("Disc", f"{factor} * self.size")),
+            block("    return Shape(size)", f"    return Shape({factor} * size)"),
+            block("    return Shape(size)", f"    return Shape({factor})"),
+            block("    return Square(size)", "    return 1"),
+            fence(PARENT),
+            "I'm sorry, but I can't.",
+            CompletionFailed("the model refuses", (Attempt("scripted", 1.0, "refused", COST),)),
+        ]
+        return rng.choice(answers)
 
 
 class Script:

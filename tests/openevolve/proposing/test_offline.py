@@ -16,7 +16,13 @@ from openevolve.proposing.offline import MutationError, OfflineMutation, Source,
 from openevolve.records.program import Context, Elite, Program, Proposal
 from openevolve.settings.models import Config
 from openevolve.testing.desks import TestDesk
+from openevolve.testing.proposers import ProposerContract
 from tests.support.plain_programs import SCHEDULE
+
+
+class TestContract(ProposerContract):
+    strategy = OfflineMutation
+    parent = SCHEDULE
 
 
 def numbers(code: str) -> list[int | float]:

@@ -1,5 +1,6 @@
 """Offline mutation as a proposer."""
 
+from dataclasses import replace
 from typing import Self
 
 from openevolve.llm.base import Models
@@ -26,12 +27,15 @@ class OfflineMutation:
         return cls(config)
 
     async def propose(self, context: Context, desk: Desk) -> Proposal:
-        proposal = self._proposal(context)
-        for _ in range(_TRIES - 1):
-            if proposal.code is None or desk.refusal(proposal) is None:
-                break
+        for _ in range(_TRIES):
             proposal = self._proposal(context)
-        return proposal
+            if proposal.code is None:
+                return proposal
+            refusal = desk.refusal(proposal)
+            if refusal is None:
+                return proposal
+            refused = replace(proposal, code=None, problem=refusal)
+        return refused
 
     def _proposal(self, context: Context) -> Proposal:
         try:
