@@ -70,7 +70,7 @@ class State:
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
-    _first_with: dict[str, int] = field(default_factory=dict)  # iteration, by normalized code
+    _tried: dict[str, set[int]] = field(default_factory=dict)  # iterations, by normalized code
     _committed_with: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -138,7 +138,7 @@ class State:
         self._contexts.pop(iteration, None)
         self.replies.pop((iteration, "proposal"), None)
         if program.code:
-            self._first_with.setdefault(self._fingerprint(program.code), iteration)
+            self._tried.setdefault(self._fingerprint(program.code), set()).add(iteration)
         else:
             self.problems[iteration] = event["problem"]
 
@@ -167,9 +167,11 @@ class State:
         self.audits += self.audited(iteration)
         if outcome.evaluated:
             self.rungs = max(self.rungs, *self.decisions.get(iteration, {}), 0)
-        code = self._fingerprint(program.code)
-        if outcome.failure in _PASSING and self._first_with.get(code) == iteration:
-            del self._first_with[code]
+        tried = self._tried[self._fingerprint(program.code)]
+        if outcome.failure in _PASSING:
+            tried.discard(iteration)
+        else:
+            tried.add(iteration)  # again, where it is the initial program of an earlier session
 
     def _committed(self, event: Event) -> None:
         iteration = event["iteration"]
@@ -223,8 +225,8 @@ class State:
 
         Programs that took too long or too much memory may be tried again: they are not among those.
         """
-        iteration = self._first_with.get(self._fingerprint(code), before)
-        return iteration if iteration < before else None
+        tried = self._tried.get(self._fingerprint(code), set())
+        return min((iteration for iteration in tried if iteration < before), default=None)
 
     def member_like(self, code: str) -> int | None:
         """The iteration of a program of the population that is the same."""
