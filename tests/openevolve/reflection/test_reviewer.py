@@ -10,10 +10,24 @@ from openevolve.engine.run import Result, execute
 from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message
 from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, Proposal, Usage
-from openevolve.reflection.reviewer import LLMReviewer
+from openevolve.reflection.reviewer import LLMReviewer, NoReflection
 from openevolve.settings.files import load_config
 from openevolve.state.journal import read_journal
+from openevolve.testing.reflections import ReflectionContract
 from tests.support.scripted import RandomWalk, make_run, settings, story
+
+
+class TestContract(ReflectionContract):
+    strategy = LLMReviewer
+
+    def answer(self, messages: Sequence[Message], rng: random.Random) -> str | Exception:
+        refused = CompletionFailed("no answer", (Attempt("critic", 0.0, "refused"),))
+        answers: list[str | Exception] = [f"  note {rng.random()}\n\nin two parts ", "shorter", refused]
+        return rng.choice(answers)
+
+
+class TestContractOfNone(ReflectionContract):
+    strategy = NoReflection
 
 
 class Critic:
