@@ -1,8 +1,9 @@
-"""Statistics of an evaluation, and ``metrics_utils.py compare A.npz B.npz`` (``medevonet.statistics``)."""
+"""Statistics of an evaluation, and ``metrics_utils.py compare``: is a program better than another?"""
 
 import sys
 
-from medevonet.statistics.summaries import bootstrap_statistics, main
+from medevonet.run.compare_command import main
+from medevonet.statistics.summaries import bootstrap_statistics
 
 __all__ = ["bootstrap_statistics", "main"]
 

@@ -114,7 +114,7 @@ def write_run_info(
 
     ``secrets`` are masked in the command line. Raises UserError.
     """
-    _write(run, {"config": dict(config), **_session(found, secrets)})
+    replace_run_info(run, {"config": dict(config), **_session(found, secrets)})
 
 
 def add_session(
@@ -124,7 +124,7 @@ def add_session(
     info = read_run_info(run)
     info["config"] = dict(config)
     info["resumed"] = [*info.get("resumed", []), _session(found, secrets)]
-    _write(run, info)
+    replace_run_info(run, info)
 
 
 def _session(found: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
@@ -143,7 +143,8 @@ def _session(found: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
     }
 
 
-def _write(run: Path, info: Mapping[str, Any]) -> None:
+def replace_run_info(run: Path, info: Mapping[str, Any]) -> None:
+    """A reader sees the old ``run_info.json`` or the new one. Raises UserError."""
     draft = run / ".run_info.json.draft"
     try:
         draft.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")

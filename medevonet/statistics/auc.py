@@ -17,15 +17,16 @@ Multi-label cases belong to no single class, and strata of label combinations wo
 that never vary, so there cases are resampled without strata. A replicate in which some label is left
 with one class has no AUC and is drawn again, that is, intervals hold given that every AUC is defined.
 
-A network may have been trained several times (R). Its AUC is then the mean over trainings, and trainings
-are random like cases are: each replicate draws R - 1 of them with replacement, so that the variance of its
-mean is that of a mean of R. Of one training the spread is not known, and only cases are resampled.
+A network may have been trained several times (R). Its AUC is then the mean over trainings, and each replicate
+adds to the mean on the resampled cases the luck of training: a normal number of variance σ²_T / R, where σ²_T
+is the variance over trainings less the part that the resampled cases make (medevonet/statistics/variance.py).
+Trainings drawn with replacement would count that part twice. Of one training the spread is not known, and
+only cases are resampled.
 
 Sources:
 - DeLong, DeLong, Clarke-Pearson (1988), Biometrics 44:837-845: structural components, their covariance.
 - Sun, Xu (2014), IEEE Signal Processing Letters 21:1389-1393: the components from ranks, O(N log N).
 - Efron, Tibshirani (1993), An Introduction to the Bootstrap: standard error (6), percentiles (13).
-- Rao, Wu (1988), Journal of the American Statistical Association 83:231-241: samples of n - 1 out of n.
 """
 
 from collections.abc import Sequence
@@ -208,7 +209,7 @@ def bootstrap_auc(
     return result
 
 
-def mean_of_trainings(values: Floats, rng: np.random.Generator) -> Floats:
+def mean_of_trainings(values: Floats, aucs: Sequence[float], rng: np.random.Generator) -> Floats:
     """Replicates of the mean over trainings, (B,), from each training's AUC on each replicate, (R, B).
 
     With one training they are its own, and the generator is left alone.
@@ -216,13 +217,11 @@ def mean_of_trainings(values: Floats, rng: np.random.Generator) -> Floats:
     trainings, replicates = values.shape
     if trainings == 1:
         return np.asarray(values[0])
-    drawn = rng.integers(trainings, size=(trainings - 1, replicates))
-    return np.asarray(np.take_along_axis(values, drawn, axis=0).mean(axis=0))
-
-
-def training_variance(aucs: Sequence[float]) -> float:
-    """Variance of the mean AUC that training again would bring; 0 where one training cannot show it."""
-    return float(np.var(aucs, ddof=1)) / len(aucs) if len(aucs) > 1 else 0.0
+    # What resampled cases do to one training and not to another is in the replicates of the mean already.
+    interaction = (values - values.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).mean()
+    of_training = max(0.0, float(np.var(aucs, ddof=1) - interaction))
+    luck = rng.normal(scale=np.sqrt(of_training / trainings), size=replicates)
+    return np.asarray(values.mean(axis=0) + luck)
 
 
 def percentile_interval(replicates: Floats, level: float = 0.95) -> tuple[float, float]:
@@ -244,10 +243,17 @@ def delong_influence(probabilities: Probabilities, labels: Labels, label_kind: L
 
     Raises ``ValueError`` as ``per_label_auc`` does, and for a class of one case, which has no variance.
     """
+    return auc_and_influence(probabilities, labels, label_kind)[1]
+
+
+def auc_and_influence(
+    probabilities: Probabilities, labels: Labels, label_kind: LabelKind
+) -> tuple[float, Floats]:
+    """``auc`` and ``delong_influence``, from scores that are ranked once."""
     ranked = _rank(probabilities, labels, label_kind)
     groups = np.broadcast_to(labels, (len(labels), len(ranked)))
     influences = [_centred(label.components(), groups[:, i]) for i, label in enumerate(ranked)]
-    return np.asarray(np.mean(influences, axis=0))
+    return float(np.mean([label.auc() for label in ranked])), np.asarray(np.mean(influences, axis=0))
 
 
 def _centred(components: Floats, groups: Labels) -> Floats:

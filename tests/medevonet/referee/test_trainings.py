@@ -1,14 +1,14 @@
 """A process for every training: several of one data set, and nothing carried from one to the next."""
 
 import json
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from medevonet.statistics.auc import mean_of_trainings, training_variance
-from medevonet.statistics.summaries import compare, load_predictions
+from medevonet.statistics.artifacts import load_predictions
+from medevonet.statistics.auc import mean_of_trainings
+from medevonet.statistics.comparison import compare, report
 from openevolve.errors import UserError
 from tests.support import programs
 from tests.support.tiny_task import KINDS, TinyTask
@@ -62,10 +62,11 @@ def test_artifacts_keep_every_training_and_can_be_compared(tiny: TinyTask) -> No
     of_one = load_predictions(single.artifact.with_suffix(".npz"))
     assert len(of_three["two"].test.trainings) == 3
     np.testing.assert_array_equal(of_three["two"].test.probabilities, of_one["two"].test.probabilities)
-    report = compare(of_one, of_three, "test", seed=0, replicates=500)
-    assert report["datasets"]["two"]["auc_b"] == record["datasets"]["two"]["test"]["auc"]
-    assert report["datasets"]["four"]["difference"] == 0
-    assert report["datasets"]["two"]["standard_error"] > 0
+    found = report(compare([of_one], [of_three], "val"))["datasets"]
+    assert found["two"]["aucs"][1] == record["datasets"]["two"]["val"]["auc"]
+    assert found["two"]["trainings"] == [1, 3]
+    assert found["four"]["difference"] == 0
+    assert found["two"]["answers"]["for these weights only"]["standard_error"] > 0
 
 
 def test_seeds_of_a_dataset_that_does_not_exist_are_refused(tiny: TinyTask) -> None:
@@ -100,19 +101,16 @@ def test_a_program_that_is_another_at_every_import_is_forbidden(tiny: TinyTask) 
 
 
 def test_replicates_of_a_mean_over_trainings_vary_as_such_a_mean_does() -> None:
-    """Rao and Wu: R - 1 draws of R have the variance that a mean of R has, without a factor (R - 1) / R."""
     rng = np.random.default_rng(0)
     for trainings in (2, 3, 5):
         aucs = rng.normal(0.9, 0.02, trainings)
-        replicates = mean_of_trainings(np.repeat(aucs[:, None], 200_000, axis=1), rng)
+        replicates = mean_of_trainings(np.repeat(aucs[:, None], 200_000, axis=1), aucs.tolist(), rng)
         assert replicates.mean() == pytest.approx(aucs.mean(), abs=1e-3)
-        assert replicates.var() == pytest.approx(training_variance(aucs.tolist()), rel=0.02)
-        assert math.isclose(training_variance(aucs.tolist()), aucs.var(ddof=1) / trainings)
+        assert replicates.var() == pytest.approx(aucs.var(ddof=1) / trainings, rel=0.02)
 
 
 def test_one_training_says_nothing_of_others_and_draws_nothing() -> None:
     rng = np.random.default_rng(0)
     values = np.array([[0.8, 0.9]])
-    assert mean_of_trainings(values, rng).tolist() == [0.8, 0.9]
+    assert mean_of_trainings(values, [0.85], rng).tolist() == [0.8, 0.9]
     assert rng.integers(1000) == np.random.default_rng(0).integers(1000)
-    assert training_variance([0.8]) == 0
