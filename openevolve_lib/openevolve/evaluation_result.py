@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from openevolve.records.program import FailureKind
 
+NOT_FINITE = "not a finite number, so no metric"
+
 
 @dataclass
 class EvaluationResult:
@@ -22,6 +24,21 @@ class EvaluationResult:
 
     def to_dict(self) -> dict[str, float]:
         return dict(self.metrics)
+
+    def has_artifacts(self) -> bool:
+        return bool(self.artifacts)
+
+    def get_artifact_keys(self) -> list[str]:
+        return list(self.artifacts)
+
+    def get_artifact_size(self, key: str) -> int:
+        """Bytes of one artifact, of a text in UTF-8; 0 where there is none of this name."""
+        value = self.artifacts.get(key, "")
+        return len(value if isinstance(value, bytes) else str(value).encode("utf-8", "replace"))
+
+    def get_total_artifact_size(self) -> int:
+        """Bytes of all artifacts."""
+        return sum(map(self.get_artifact_size, self.artifacts))
 
 
 class EvaluationFailed(Exception):

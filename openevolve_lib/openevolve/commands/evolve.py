@@ -19,6 +19,7 @@ from openevolve.evaluating.isolation import Level, establish
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import models_of_environment
 from openevolve.settings.files import load_config
+from openevolve.settings.languages import with_language_of
 from openevolve.settings.models import Config, LogLevel
 from openevolve.state.journal import read_journal
 
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     overrides = [*options.overrides, *_overrides(options)]
     config = _with_server(load_config(options.config, overrides), options.api_base)
+    config = with_language_of(config, options.initial_program)
     isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe, processes=True)
     config = with_isolation(config, isolation.level)
     folder = _output_folder(options)

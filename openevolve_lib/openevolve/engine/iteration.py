@@ -9,6 +9,7 @@ from openevolve.engine.naming import child_program
 from openevolve.engine.recorder import Recorder
 from openevolve.errors import UserError
 from openevolve.evaluating.executor import Executor
+from openevolve.evaluation_result import NOT_FINITE
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import Calls, ProviderFailed
 from openevolve.measuring.ladder import Allocation
@@ -118,7 +119,9 @@ class Steps:
             try:
                 self._state.population.check(Elite(program, outcome.metrics))
             except ValueError as error:
-                outcome = Outcome(program.id, failure=FailureKind.CRASHED, message=str(error))
+                diverged = any(text.endswith(NOT_FINITE) for text in outcome.artifacts.values())
+                kind = FailureKind.DIVERGED if diverged else FailureKind.CRASHED
+                outcome = Outcome(program.id, failure=kind, message=str(error))
         elif outcome.rejected:
             decision = self._state.decisions[iteration][outcome.rung]
             outcome = replace(outcome, message=decision.explanation())

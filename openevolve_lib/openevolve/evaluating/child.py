@@ -1,19 +1,21 @@
 """Inside an evaluation's own process: load the evaluator, call it, report what it returned."""
 
+import asyncio
 import importlib.util
 import json
 import math
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import closing, suppress
+from inspect import isawaitable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from openevolve.errors import UserError
-from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
+from openevolve.evaluation_result import NOT_FINITE, EvaluationFailed, EvaluationResult
 from openevolve.records.program import FailureKind
 
 _ARTIFACT_CHARACTERS = 100_000
@@ -134,6 +136,8 @@ def _result(evaluate: Callable[[str], object], program: str) -> EvaluationResult
 
 
 def _checked(returned: object, expected: str) -> EvaluationResult:
+    if isawaitable(returned):  # ``async def evaluate``
+        returned = asyncio.run(_awaited(returned))
     if isinstance(returned, EvaluationResult):
         return returned
     if isinstance(returned, Mapping):
@@ -144,8 +148,14 @@ def _checked(returned: object, expected: str) -> EvaluationResult:
     )
 
 
+async def _awaited(returned: Awaitable[object]) -> object:
+    return await returned
+
+
 def _report(result: EvaluationResult) -> dict[str, object]:
-    return {"metrics": _numbers(result.metrics), "artifacts": _texts(result.artifacts)}
+    """Numbers are metrics. Texts among them, such as an error, and what is not finite become artifacts."""
+    numbers, others = _numbers(result.metrics), _remarks(result.metrics)
+    return {"metrics": numbers, "artifacts": _texts({**others, **result.artifacts})}
 
 
 def _encoded(report: Mapping[str, object]) -> bytes:
@@ -158,16 +168,35 @@ def _cascade_score(metrics: Mapping[str, float]) -> float:
 
 
 def _numbers(metrics: Mapping[str, object]) -> dict[str, float]:
-    """The numeric metrics; one that is not finite means that the program diverged."""
+    """The finite metrics.
+
+    A program diverged if its ``combined_score`` is not finite, or none of its metrics is. Others that are
+    not finite are left out: whatever needs them will miss them.
+    """
     numbers = {}
+    infinite = ""
     for name, value in metrics.items():
         if isinstance(value, str) or not hasattr(value, "__float__"):
             continue  # upstream's evaluators return texts beside numbers
         number = float(value)
-        if not math.isfinite(number):
-            raise EvaluationFailed(FailureKind.DIVERGED, f"expected finite metrics, found {name} = {number}")
-        numbers[str(name)] = number
+        if math.isfinite(number):
+            numbers[str(name)] = number
+        elif not infinite or name == "combined_score":
+            infinite = f"{name} = {number}"
+    if infinite and (not numbers or infinite.startswith("combined_score ")):
+        raise EvaluationFailed(FailureKind.DIVERGED, f"expected finite metrics, found {infinite}")
     return numbers
+
+
+def _remarks(metrics: Mapping[str, object]) -> dict[str, str]:
+    """What an evaluator says among its metrics without being a number."""
+    remarks = {}
+    for name, value in metrics.items():
+        if isinstance(value, str) and value:
+            remarks[str(name)] = value
+        elif isinstance(value, float) and not math.isfinite(value):
+            remarks[str(name)] = f"{value}: {NOT_FINITE}"
+    return remarks
 
 
 def _texts(artifacts: Mapping[str, object]) -> dict[str, str]:

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from openevolve.errors import RunInterrupted
 from openevolve.evaluating.channel import Conversation, Decide, Report, Unusable
 from openevolve.evaluating.executor import unheard
+from openevolve.evaluating.imports import preloadable
 from openevolve.evaluating.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.evaluating.isolation.client import parse_exit
 from openevolve.evaluating.isolation.level import environment_of
 from openevolve.evaluating.isolation.scratch import remove_tree
+from openevolve.evaluating.remedies import with_remedy
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.records.program import FailureKind, Outcome, Program
 from openevolve.settings.models import EvaluatorConfig
@@ -47,7 +49,8 @@ class LocalExecutor:
         self._suffix = file_suffix
         self._environment = dict(environment or {})
         self._walls = walls
-        self._preload = ["openevolve.evaluating.child", *config.preload, *preload]
+        named = ["openevolve.evaluating.child", *config.preload, *preload]
+        self._preload = list(dict.fromkeys([*named, *preloadable(evaluator)]))
         self._server = self._new_server()
         self._free: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(self.slots):
@@ -103,6 +106,8 @@ class LocalExecutor:
                     raise RunInterrupted(report.interrupted)
                 if report.failure and not report.output_tail:
                     report.output_tail = _tail(output)
+        if self._walls is not None:
+            report = with_remedy(report)
         fields = report.model_dump(exclude={"interrupted"})
         seconds, device = clock() - start, self._config.device(slot) or ""
         rung = 0 if report.failure else rung

@@ -1,13 +1,18 @@
 """Inside an evaluation: what an evaluator may return, every way to fail, and cascades."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from openevolve.evaluating.channel import Report
+from openevolve.evaluating.imports import preloadable
 from openevolve.evaluating.local import LocalExecutor
-from openevolve.records.program import FailureKind
+from openevolve.evaluating.remedies import with_remedy
+from openevolve.records.program import FailureKind, Program
+from openevolve.settings.models import EvaluatorConfig
 from tests.support.evaluations import executor_for, run
 
 
@@ -66,7 +71,7 @@ def test_artifacts_are_texts_of_bounded_length(executor: LocalExecutor) -> None:
         ("raise MemoryError", "out_of_memory", "MemoryError: "),
         ("raise TimeoutError('slow')", "timeout", "TimeoutError: slow"),
         ("return {'score': float('nan')}", "diverged", "expected finite metrics, found score = nan"),
-        ("return {'score': 1, 'loss': -float('inf')}", "diverged", "found loss = -inf"),
+        ("return {'combined_score': -float('inf'), 'loss': 1}", "diverged", "found combined_score = -inf"),
         ("return 0.5", "crashed", "a mapping of metrics or an EvaluationResult, found float"),
         ("return None", "crashed", "found NoneType"),
         ("import os; os._exit(0)", "crashed", "expected a result, found an end by exit code 0"),
@@ -191,10 +196,64 @@ def test_a_stage_runs_where_the_one_before_reached_its_threshold(
     with executor_for(tmp_path, CASCADE, **settings) as executor:
         [outcome] = run(executor, f"return {{{first}}}")
     assert outcome.metrics == metrics
-    assert outcome.artifacts == ({"note": "of stage 2"} if "second" in metrics else {})
+    said = {"text": "x"} if "text" in first else {}
+    assert outcome.artifacts == said | ({"note": "of stage 2"} if "second" in metrics else {})
 
 
 def test_a_failure_in_a_later_stage_is_one_of_the_program(tmp_path: Path) -> None:
     with executor_for(tmp_path, CASCADE.replace('{"third": 1', '{"third": 1 / 0')) as executor:
         [outcome] = run(executor, "return {'combined_score': 1}")
     assert (outcome.failure, outcome.metrics) == (FailureKind.CRASHED, {})
+
+
+def test_what_is_no_finite_number_among_metrics_is_an_artifact(executor: LocalExecutor) -> None:
+    returned = "{'combined_score': 0, 'loss': float('inf'), 'error': 'No solution', 'log': ''}"
+    [outcome] = run(executor, f"return {returned}")
+    assert outcome.metrics == {"combined_score": 0}
+    assert outcome.artifacts == {
+        "loss": "inf: not a finite number, so no metric",
+        "error": "No solution",
+    }
+
+
+def test_an_evaluator_may_be_asynchronous(tmp_path: Path) -> None:
+    evaluator = tmp_path / "evaluator.py"
+    evaluator.write_text(
+        "import asyncio\n\nasync def evaluate(program_path):\n"
+        "    await asyncio.sleep(0)\n    return {'combined_score': 0.25}\n"
+    )
+    executor = LocalExecutor(EvaluatorConfig(), evaluator)
+    try:
+        outcome = asyncio.run(executor.evaluate(Program("p", "x = 1", 0, 0)))
+    finally:
+        executor.close()
+    assert outcome.metrics == {"combined_score": 0.25}
+
+
+def test_what_an_evaluator_imports_is_preloaded(tmp_path: Path) -> None:
+    evaluator = tmp_path / "evaluator.py"
+    evaluator.write_text(
+        "import os\nimport numpy as np\nfrom scipy.spatial import distance\nfrom helpers import load\n"
+        "import jax\n\ndef evaluate(path):\n    import pandas\n"
+    )
+    assert preloadable(evaluator) == ["numpy", "scipy", "pandas"]
+    evaluator.write_text("def evaluate(:\n")
+    assert preloadable(evaluator) == []
+
+
+@pytest.mark.parametrize(
+    ("report", "remedy"),
+    [
+        (Report(failure=FailureKind.FORBIDDEN, message="PermissionError: x"), "evaluator.read: [FOLDER]"),
+        (Report(failure=FailureKind.CRASHED, message="KeyError: 'MY_DATA'"), "pass_environment: [MY_DATA]"),
+        (Report(metrics={"a": 0}, artifacts={"error": "[Errno 13] Permission denied: 'cargo'"}),
+         "isolation: process"),
+        (Report(metrics={"a": 0}, artifacts={"error": "KeyError: 'NOT_SET'"}), ""),
+        (Report(failure=FailureKind.CRASHED, message="ValueError: x"), ""),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_its_remedy(monkeypatch: pytest.MonkeyPatch, report: Report, remedy: str) -> None:
+    monkeypatch.setenv("MY_DATA", "/data")
+    found = with_remedy(report)
+    assert remedy in found.message + found.artifacts.get("walls", "")
+    assert remedy or found == report

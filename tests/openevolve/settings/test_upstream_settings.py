@@ -6,6 +6,7 @@ import pytest
 
 from openevolve.errors import UserError
 from openevolve.settings.files import load_config, public_settings
+from openevolve.settings.languages import with_language_of
 from openevolve.settings.models import Config
 from tests.support.promised_settings import load
 
@@ -100,3 +101,13 @@ def test_templates_are_found_beside_the_config_or_from_here(
     (tmp_path / "configs" / "prompts").mkdir()
     config = load(tmp_path / "configs", "prompt: {template_dir: prompts}")
     assert config.prompt.template_dir == tmp_path / "configs" / "prompts"
+
+
+@pytest.mark.parametrize(
+    ("program", "language"), [("sort.rs", "rust"), ("fit.R", "r"), ("prompt.txt", "text"), ("a.py", "python")]
+)
+def test_language_and_suffix_are_those_of_the_initial_program(program: str, language: str) -> None:
+    config = with_language_of(load_config(None, []), Path(program))
+    assert (config.language, config.file_suffix) == (language, Path(program).suffix)
+    config = with_language_of(load_config(None, ["language=text", "file_suffix=.md"]), Path(program))
+    assert (config.language, config.file_suffix) == ("text", ".md")
