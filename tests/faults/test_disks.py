@@ -10,9 +10,10 @@ import pytest
 
 from medevonet.run.folder import write_run_info
 from openevolve.errors import RunInterrupted, UserError
+from openevolve.testing.evaluations import program
 from tests.faults.disks import change, disk, fill
 from tests.faults.problem import complete_lines, final_state, start_runner
-from tests.support.evaluations import executor_for, program
+from tests.support.evaluations import executor_for
 from tests.support.processes import wait_until
 from tests.support.programs import SOUND
 from tests.support.tiny_task import TinyTask

@@ -4,20 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 from openevolve.evaluating.channel import Decide
 from openevolve.evaluating.local import LocalExecutor
-from openevolve.records.program import Outcome, Program
+from openevolve.records.program import Outcome
 from openevolve.settings.models import EvaluatorConfig
-
-EVALUATOR = """
-import runpy
-
-def evaluate(program_path):
-    return runpy.run_path(program_path)["result"]()
-"""
+from openevolve.testing.evaluations import EVALUATOR, program
 
 
 @contextmanager
@@ -30,11 +23,6 @@ def executor_for(folder: Path, evaluator: str = EVALUATOR, **settings: Any) -> I
         yield executor
     finally:
         executor.close()
-
-
-def program(body: str) -> Program:
-    """A program whose ``result()`` has this body."""
-    return Program("program", f"def result():\n{indent(body, '    ')}\n", iteration=1, island=0)
 
 
 def run(executor: LocalExecutor, *bodies: str, decide: Decide | None = None) -> list[Outcome]:

@@ -13,6 +13,7 @@ import pytest
 
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Child, Exit, ForkServer, Request
+from openevolve.testing.evaluations import gone
 from tests import PROJECT
 
 MEMORY = "expected resident memory below the limit, found more"
@@ -39,19 +40,6 @@ def everything(child: Child) -> bytes:
     while part := child.channel.recv(1 << 16):
         parts.append(part)
     return b"".join(parts)
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie has)."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_a_child_gets_a_session_a_folder_and_nothing_it_was_not_given(

@@ -1,7 +1,5 @@
 """Evaluations in processes of their own: slots, devices, limits, environment, and nobody left behind."""
 
-import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,10 +8,11 @@ from typing import Any
 import pytest
 
 from openevolve.evaluating.local import LocalExecutor
-from openevolve.records.program import FailureKind, Outcome
+from openevolve.records.program import FailureKind
 from openevolve.settings.models import EvaluatorConfig
-from tests.openevolve.evaluating.test_isolation import gone
-from tests.support.evaluations import EVALUATOR, executor_for, program, run
+from openevolve.testing.evaluations import EVALUATOR, gone
+from openevolve.testing.executors import ExecutorContract
+from tests.support.evaluations import executor_for, run
 
 Start = Callable[..., LocalExecutor]
 
@@ -29,6 +28,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
+class TestContract(ExecutorContract):
+    def start(self, config: EvaluatorConfig, evaluator: Path) -> LocalExecutor:
+        return LocalExecutor(config, evaluator)
+
+
 @pytest.mark.parametrize("sent", ["[1]", "[" * 100_000, '{"metrics": {"a": NaN}}', '{"a": 1}', "\xff"])
 def test_what_a_program_writes_to_the_channel_itself_harms_nobody(start: Start, sent: str) -> None:
     [outcome] = run(start(), f"import os\nos.write(3, {sent.encode('latin-1')!r})\nos._exit(0)")
@@ -42,11 +46,6 @@ def test_a_result_without_end_is_cut_short(start: Start) -> None:
     assert "expected a result of at most 16777216 bytes, found more" in outcome.message
 
 
-def test_evaluations_share_nothing(start: Start) -> None:
-    body = "import json\nfound = getattr(json, 'mark', 0)\njson.mark = 1\nreturn {'found': found}"
-    assert [outcome.metrics for outcome in run(start(), body, body)] == [{"found": 0}, {"found": 0}]
-
-
 def test_each_evaluation_has_a_folder_that_goes_with_it(start: Start) -> None:
     [outcome] = run(
         start(),
@@ -56,29 +55,6 @@ def test_each_evaluation_has_a_folder_that_goes_with_it(start: Start) -> None:
     folder = Path(outcome.artifacts["folder"])
     assert Path(outcome.artifacts["file"]) == folder / "program.py"
     assert not folder.exists()
-
-
-def test_a_hang_ends_in_time_with_its_descendants_and_frees_the_slot(start: Start, tmp_path: Path) -> None:
-    executor = start(timeout=2)
-    hang = f"""
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("thinking", flush=True)
-child = os.fork()
-if child == 0:
-    os.setsid()
-else:
-    open({str(tmp_path / "pids")!r}, "w").write(f"{{os.getpid()}} {{child}}")
-time.sleep(1000)
-"""
-    [hung] = run(executor, hang)
-    pids = (tmp_path / "pids").read_text().split()
-    assert not Path("/proc", pids[0]).exists()  # at once: the device is free for the next
-    assert hung.failure is FailureKind.TIMEOUT
-    assert hung.message == "expected an end within 2 s of wall clock, found none"
-    assert hung.output_tail == "thinking\n"
-    assert all(gone(int(pid)) for pid in pids)
-    assert run(executor, "return {'score': 1}")[0].evaluated
 
 
 def test_memory_beyond_the_limit_is_a_failure_of_its_own(start: Start) -> None:
@@ -116,26 +92,6 @@ def test_crashes_are_tried_again_and_nothing_else(
         f"file.seek(0); attempts = file.read()\n{ends}",
     )
     assert len(log.read_text()) == attempts
-
-
-def test_slots_run_at_once_each_on_its_device(start: Start, tmp_path: Path) -> None:
-    executor = start(parallel_evaluations=3, devices=["5", "7"])
-    # Each waits until as many as there are slots have begun: one slot fewer, and all would time out.
-    body = f"""
-import os, time, uuid
-open(os.path.join({str(tmp_path)!r}, f"began-{{uuid.uuid4()}}"), "w").close()
-while sum(name.startswith("began-") for name in os.listdir({str(tmp_path)!r})) < 3:
-    time.sleep(0.005)
-return {{"device": int(os.environ["CUDA_VISIBLE_DEVICES"])}}
-"""
-
-    async def all_at_once() -> list[Outcome]:
-        return await asyncio.gather(*(executor.evaluate(program(body)) for _ in range(4)))
-
-    outcomes = asyncio.run(all_at_once())
-    assert all(outcome.evaluated for outcome in outcomes)
-    assert sorted(outcome.device for outcome in outcomes[:3]) == ["5", "5", "7"]
-    assert [f"{outcome.metrics['device']:.0f}" for outcome in outcomes] == [o.device for o in outcomes]
 
 
 def test_without_devices_nothing_is_bound(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,25 +133,6 @@ def test_a_killed_fork_server_is_replaced(start: Start) -> None:
     )
     assert killer.failure is FailureKind.CRASHED
     assert after.metrics == {"score": 2}
-
-
-def test_a_cancelled_evaluation_ends_and_frees_its_slot(start: Start, tmp_path: Path) -> None:
-    executor = start()
-    pid = tmp_path / "pid"
-
-    async def cancel_and_go_on() -> Outcome:
-        hang = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
-        task = asyncio.create_task(executor.evaluate(program(hang)))
-        deadline = time.monotonic() + 20
-        while not (pid.exists() and pid.read_text()):
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.wait([task])
-        return await executor.evaluate(program("return {'score': 1}"))
-
-    assert asyncio.run(cancel_and_go_on()).evaluated
-    assert gone(int(pid.read_text()))
 
 
 def test_closing_leaves_no_process_and_no_folder(start: Start) -> None:
