@@ -1,6 +1,39 @@
 """An evolution engine: programs are proposed, evaluated and kept in a MAP-Elites archive.
 
-Follow one iteration through the rooms: ``selection`` chooses parents from the ``database``, a
-``proposer`` writes a child, an executor (``process_parallel``) has it evaluated in a process of
-its own, and the ``controller`` commits the outcome, after the ``journal`` has it.
+``openevolve.api`` is the engine as a library; CONTRIBUTING.md leads through its rooms.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openevolve.api import (
+        EvolutionResult,
+        OpenEvolve,
+        evolve_algorithm,
+        evolve_code,
+        evolve_function,
+        run_evolution,
+    )
+    from openevolve.evaluation_result import EvaluationResult
+    from openevolve.settings.models import Config
+
+__all__ = [
+    "Config",
+    "EvaluationResult",
+    "EvolutionResult",
+    "OpenEvolve",
+    "evolve_algorithm",
+    "evolve_code",
+    "evolve_function",
+    "run_evolution",
+]
+
+_ELSEWHERE = {"Config": "settings.models", "EvaluationResult": "evaluation_result"}
+
+
+def __getattr__(name: str) -> Any:
+    """Late, for evaluations import this package too, and need none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'api')}"), name)

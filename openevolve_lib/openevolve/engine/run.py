@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -112,6 +113,8 @@ async def _run(controller: Controller, initial_code: str, models: ModelPool) -> 
 
 
 def _handle_signals(controller: Controller) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals are the main thread's
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:

@@ -1,6 +1,7 @@
 """Signals that end a command in good order."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,6 +26,9 @@ def ended_by_signals() -> Iterator[None]:
     def end(number: int, _: FrameType | None) -> None:
         raise RunInterrupted(ended_by(number))
 
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
     previous = {number: signal.signal(number, end) for number in ending_signals()}
     try:
         yield

@@ -273,6 +273,13 @@ class Config(Section):
         """What happens with settings that were read and have no counterpart here, a line each."""
         return self._notes
 
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> "Config":
+        """The settings of a YAML file. Raises UserError."""
+        from openevolve.settings.files import load_config  # it needs these models
+
+        return load_config(Path(path))
+
     def with_notes(self, notes: Sequence[str]) -> "Config":
         copied = self.model_copy()
         copied._notes = (*self._notes, *notes)

@@ -1,0 +1,23 @@
+"""Settings under the names and in the place that OpenEvolve's users know."""
+
+from openevolve.settings.files import load_config
+from openevolve.settings.models import (
+    Config,
+    DatabaseConfig,
+    EvaluatorConfig,
+    LLMConfig,
+    ModelConfig,
+    PromptConfig,
+)
+
+LLMModelConfig = ModelConfig
+
+__all__ = [
+    "Config",
+    "DatabaseConfig",
+    "EvaluatorConfig",
+    "LLMConfig",
+    "LLMModelConfig",
+    "PromptConfig",
+    "load_config",
+]
