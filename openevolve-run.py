@@ -1,4 +1,4 @@
-"""``python openevolve-run.py PROGRAM EVALUATOR --config FILE``: the command ``openevolve-run``, by its file."""
+"""``openevolve-run`` by its file: ``python openevolve-run.py PROGRAM EVALUATOR --config FILE``."""
 
 from openevolve.commands.evolve import main
 
