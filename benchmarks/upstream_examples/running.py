@@ -85,7 +85,7 @@ def _judged(output: Path, done: "subprocess.CompletedProcess[str]") -> Verdict:
 
 def _outcome(events: list[Event], iteration: int) -> dict[str, Any] | None:
     for event in events:
-        if event["event"] in ("evaluated", "failed", "rejected") and event["iteration"] == iteration:
+        if event["event"] == "measured" and event["iteration"] == iteration:
             outcome: dict[str, Any] = event["outcome"]
             return outcome
     return None
@@ -93,7 +93,7 @@ def _outcome(events: list[Event], iteration: int) -> dict[str, Any] | None:
 
 def _described(outcome: dict[str, Any]) -> str:
     metrics = outcome["metrics"]
-    name = "combined_score" if "combined_score" in metrics else next(iter(metrics))
+    name = "combined_score" if "combined_score" in metrics else min(metrics)
     text = f"{name} {metrics[name]:.4g}"
     artifacts = outcome["artifacts"]
     problems = [
