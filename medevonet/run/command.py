@@ -9,6 +9,7 @@ uv run python run_evolution.py --resume    continue the latest run
 import argparse
 import os
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,7 +74,12 @@ class Setup:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["confirm"]:
+        from medevonet.run.confirm import main as confirm
+
+        return confirm(given[1:])
+    options = _parser().parse_args(given)
     return guard(lambda: _main(options))
 
 

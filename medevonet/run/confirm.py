@@ -1,0 +1,200 @@
+"""Is what a run found better than its seed? A confirmation on fresh seeds, and one look at the test split.
+
+    run_evolution.py confirm [RUN] --top 3 --seeds 10
+    run_evolution.py confirm [RUN] --plan
+
+The best programs by estimate are listed and the list is hashed (``confirmation/list.json``) before anything
+is trained again. They and the seed program are trained on every data set from seeds that the search did not
+use, the same for all. What a stopped confirmation had trained is not trained again. Programs whose gain does
+not show on the validation split go no further; for those that are left the test split is opened, once, and
+the look is counted in ``run_info.json``. medevonet/statistics/variance.py says how the difference is judged.
+"""
+
+import argparse
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medevonet.referee.evaluation import Limits, evaluate_program
+from medevonet.run.confirm_plan import plan_text
+from medevonet.run.confirm_report import conclude, written
+from medevonet.run.folder import find_run, load_settings, private_paths
+from medevonet.run.looks import refuse_during_a_run
+from medevonet.task import TaskConfig, settled
+from openevolve.commands.evolve import ALLOW_UNSAFE, EXIT_COMPLETED, guard
+from openevolve.errors import UserError
+from openevolve.evaluating.isolation import Level, establish
+from openevolve.evaluation_result import EvaluationFailed
+from openevolve.settings.files import check
+from openevolve.state.replay import replay
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A program to be confirmed; the seed program is the first of a list."""
+
+    id: str
+    claimed: float  # mean validation AUC in the search
+    estimate: float  # the same, drawn to the mean of all programs by as much as it is noise
+    params: int
+    code: str
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    return guard(lambda: _main(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run_evolution.py confirm",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run directory (latest)")
+    parser.add_argument("--top", type=_positive, default=3, metavar="K", help="programs to confirm")
+    parser.add_argument("--seeds", type=_several, default=10, metavar="S", help="trainings of each program")
+    parser.add_argument("--at-once", type=_positive, metavar="N", help="evaluator.parallel_evaluations")
+    parser.add_argument("--plan", action="store_true", help="print what could be shown; train nothing")
+    parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
+    return parser
+
+
+def _positive(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least {least}; found {text!r}")
+    return int(text)
+
+
+def _several(text: str) -> int:
+    return _positive(text, least=2)  # of one training no spread can be had
+
+
+def _main(options: argparse.Namespace) -> int:
+    run = find_run(options.run)
+    if options.plan:
+        print(plan_text(run))
+        return EXIT_COMPLETED
+    refuse_during_a_run(run)
+    config = load_settings(run / "run_info.json", [])
+    task = settled(check(TaskConfig, config.task, "task"))
+    isolation = establish(
+        config.evaluator.isolation, allow_unsafe=options.allow_unsafe, private=private_paths(task)
+    )
+    listed = freeze(run, lambda: ranked(run, options.top), options.seeds)
+    print(f"run: {run}\nprograms: {len(listed) - 1} and the seed, {options.seeds} trainings each", flush=True)
+    if not (run / "confirmation.json").exists():
+        limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
+        at_once = options.at_once or config.evaluator.parallel_evaluations
+        train_all(run, listed, options.seeds, task, limits, isolation.level, at_once)
+        conclude(run, [asdict(program) for program in listed], options.seeds)
+    print(written(run))
+    return EXIT_COMPLETED
+
+
+def ranked(run: Path, top: int) -> list[Listed]:
+    """The seed program, and the ``top`` others by estimate, from the run's journal. Raises UserError."""
+    state = replay(run / "openevolve" / "journal.jsonl")
+    scored = {i: outcome.metrics for i, outcome in state.outcomes.items() if outcome.evaluated}
+    if 0 not in scored or len(scored) < 2:
+        raise UserError(f"{run}: expected a seed program and others with a score, found {len(scored)} scores")
+    iterations = list(scored)
+    values = [scored[i]["mean_val_auc"] for i in iterations]
+    errors = [scored[i].get("mean_val_auc_se", 0.0) for i in iterations]
+    estimates = dict(zip(iterations, shrunk(values, errors), strict=True))
+    best = sorted((i for i in iterations if i), key=lambda i: (-estimates[i], scored[i]["param_count"], i))
+    return [
+        Listed(
+            state.programs[i].id,
+            scored[i]["mean_val_auc"],
+            estimates[i],
+            int(scored[i]["param_count"]),
+            state.programs[i].code,
+        )
+        for i in (0, *best[:top])
+    ]
+
+
+def shrunk(values: Sequence[float], errors: Sequence[float]) -> list[float]:
+    """Each value drawn to the mean by the share of its variance that is noise (empirical Bayes, normal;
+    Efron, Morris 1975, Journal of the American Statistical Association 70:311-319)."""
+    noise = np.square(errors)
+    centre, between = float(np.mean(values)), max(0.0, float(np.var(values) - noise.mean()))
+    if between == 0 and not noise.any():
+        return list(values)
+    weights = between / (between + noise) if between > 0 else np.zeros(len(values))
+    return [float(centre + weight * (value - centre)) for weight, value in zip(weights, values, strict=True)]
+
+
+def freeze(run: Path, choose: Callable[[], list[Listed]], seeds: int) -> list[Listed]:
+    """The list of this run's confirmation: the one that was written first, and no other afterwards.
+
+    Raises UserError where the file was changed since, or was made for another number of trainings.
+    """
+    path = run / "confirmation" / "list.json"
+    if not path.exists():
+        content = {"seeds": seeds, "programs": [asdict(program) for program in choose()]}
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(content | {"sha256": _hash(content)}, indent=2) + "\n", encoding="utf-8")
+        draft.replace(path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    stated = content.pop("sha256", None)
+    if stated != _hash(content):
+        raise UserError(f"{path}: expected the list as it was written, found one that its hash does not fit")
+    if content["seeds"] != seeds:
+        raise UserError(
+            f"{path}: expected --seeds {content['seeds']}, with which this confirmation began, found {seeds}"
+        )
+    return [Listed(**program) for program in content["programs"]]
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def train_all(
+    run: Path,
+    listed: Sequence[Listed],
+    seeds: int,
+    task: TaskConfig,
+    limits: Limits,
+    level: Level,
+    at_once: int,
+) -> None:
+    """What has not been trained yet, ``at_once`` programs at a time; a program that fails is noted."""
+
+    def train(program: Listed, repeat: int) -> None:
+        folder = run / "confirmation" / f"seed_{repeat}"
+        if (folder / f"{program.id}.json").exists() or (folder / f"{program.id}.failed").exists():
+            return
+        folder.mkdir(exist_ok=True)
+        source = folder / f"{program.id}.py"
+        source.write_text(program.code, encoding="utf-8")
+        fresh = task.model_copy(update={"seed": fresh_seed(task.seed, repeat), "seeds": {}})
+        try:
+            evaluate_program(source, fresh, folder, limits=limits, level=level)
+        except EvaluationFailed as failure:
+            (folder / f"{program.id}.failed").write_text(f"{failure.kind}: {failure}\n", encoding="utf-8")
+        print(f"trained: {program.id}, seed {repeat + 1} of {seeds}", flush=True)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting = [pool.submit(train, program, repeat) for repeat in range(seeds) for program in listed]
+        try:
+            for each in waiting:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def fresh_seed(seed: int, repeat: int) -> int:
+    """A task seed that the search did not use, the same for all programs."""
+    return zlib.crc32(f"confirm/{seed}/{repeat}".encode())

@@ -1,0 +1,77 @@
+"""What a confirmation can show, before anything is trained: from the run's own variances on validation.
+
+The test split is not opened for it: what comes from cases is scaled by the sizes of the two splits.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from medevonet.statistics.artifacts import DatasetPredictions, load_predictions
+from medevonet.statistics.comparison import aligned
+from medevonet.statistics.student import upper_quantile
+from medevonet.statistics.variance import Pool, Trainings, for_these_weights, trainings_of
+
+TRAININGS = (3, 5, 8, 12, 20, 30, 50, 80)
+_PAIRS = 20  # of programs, whose differences by cases are averaged
+
+
+def plan_text(run: Path) -> str:
+    """A table of detectable differences at 80% power and level .05, and what no number of trainings shows."""
+    artifacts = [load_predictions(path) for path in sorted((run / "artifacts").glob("*.npz"))]
+    artifacts += [load_predictions(path) for path in sorted((run / "confirmation").glob("seed_*/*.npz"))]
+    names = {name: None for artifact in artifacts for name in artifact}
+    of_datasets = {
+        name: _variances([artifact[name] for artifact in artifacts if name in artifact]) for name in names
+    }
+    if not of_datasets:
+        return f"{run}: no program was evaluated in full; nothing can be planned"
+    known = {name: found for name, found in of_datasets.items() if found[0] is not None}
+    notes = [
+        f"{name}: no program was trained on it twice; its training is taken to add nothing"
+        for name in of_datasets.keys() - known.keys()
+    ]
+    count = len(of_datasets)
+    images = sum(found[0] + found[1] for found in known.values() if found[0] is not None) / count**2
+    floor = sum(found[2] for found in of_datasets.values()) / count**2
+    rows = [["trainings of each program", "on these images", "for new patients"]]
+    for trainings in TRAININGS:
+        degrees = 2 * trainings - 2
+        over = 2 * images / trainings
+        rows.append([str(trainings), *(f"{_detectable(v, degrees):.4f}" for v in (over, floor + over))])
+    rows.append(["any number", "0", f"{_detectable(floor, 1e6):.4f}"])
+    return "\n".join(
+        [
+            "Difference in mean test AUC that is detected with 80% power at level .05:",
+            aligned(rows),
+            f"For new patients nothing below {_detectable(floor, 1e6):.4f} can be shown with these test",
+            "images, whatever the number of trainings.",
+            *notes,
+        ]
+    )
+
+
+def _detectable(variance: float, degrees: float) -> float:
+    return float(np.sqrt(variance)) * (upper_quantile(0.025, degrees) + upper_quantile(0.2, degrees))
+
+
+def _variances(predictions: list[DatasetPredictions]) -> tuple[float | None, float, float]:
+    """σ²_T and σ²_TC of one training (None and 0 where no program was trained twice), and what cases add to
+    the difference of two programs; the last two as of the test split's number of cases."""
+    programs: list[Trainings] = [
+        trainings_of(each.val.trainings, each.val.labels, each.label_kind) for each in predictions
+    ]
+    scale = len(predictions[0].val.labels) / len(predictions[0].test.labels)
+    pool = Pool.of(programs)
+    pairs = pairwise(programs[: _PAIRS + 1])
+    cases = [for_these_weights(a, b).variance for a, b in pairs]
+    interaction = (pool.total_variance - pool.training_variance) * scale if pool else 0.0
+    between = float(np.mean(cases)) * scale if cases else 0.0
+    # The programs of a pair were trained once or a few times: the interaction is in their difference.
+    fewest = min(len(each) for each in programs)
+    return (
+        pool.training_variance if pool else None,
+        interaction,
+        max(0.0, between - 2 * interaction / fewest),
+    )

@@ -1,0 +1,111 @@
+"""A confirmation by real trainings: frozen list, paired fresh seeds, one look, nothing trained twice."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medevonet.referee.evaluation import Limits
+from medevonet.run.confirm import Listed, freeze, fresh_seed, shrunk, train_all
+from medevonet.run.confirm_plan import plan_text
+from medevonet.run.confirm_report import conclude, written
+from medevonet.run.folder import create_run, write_run_info
+from medevonet.run.looks import looks
+from openevolve.errors import UserError
+from tests.support import programs
+from tests.support.tiny_task import TinyTask
+
+SEEDS = 2
+SEED = Listed("00000000-0000-4000-8000-000000000001", 0.90, 0.90, 2000, programs.SOUND)
+SAME = Listed("00000000-0000-4000-8000-000000000002", 0.95, 0.92, 1000, programs.SOUND)
+BROKEN = Listed(
+    "00000000-0000-4000-8000-000000000003",
+    0.99,
+    0.93,
+    500,
+    "def create_model(num_classes=7):\n    raise ValueError\n",
+)
+
+
+@pytest.fixture(scope="module")
+def confirmed(tmp_path_factory: pytest.TempPathFactory, tiny: TinyTask) -> Path:
+    """A run whose seed program was submitted again under another name, and a program that fails."""
+    run = create_run(tmp_path_factory.mktemp("runs"))
+    write_run_info(run, {}, {})
+    listed = freeze(run, lambda: [SEED, SAME, BROKEN], SEEDS)
+    train_all(run, listed, SEEDS, tiny.config(epochs=1, max_lr=0.004), Limits(60), "process", 1)
+    assert looks(run) == []
+    conclude(run, [vars(program) for program in listed], SEEDS)
+    return run
+
+
+def test_the_same_program_is_not_claimed_to_be_better(confirmed: Path) -> None:
+    found = json.loads((confirmed / "confirmation.json").read_text())
+    same, broken = found["programs"]
+    assert same["screen"] == "passed"
+    assert same["validation"]["mean"]["difference"] == same["test"]["mean"]["difference"] == 0  # paired seeds
+    assert same["survived"] == 0
+    assert [a["p_holm"] for a in same["test"]["mean"]["answers"].values()] == [1, 1]
+    assert broken["screen"] == "a training failed"
+    assert "test" not in broken
+    assert "better" not in written(confirmed)
+    assert (confirmed / "confirmation.svg").read_text().startswith("<svg")
+
+
+def test_the_test_split_is_opened_once_and_for_those_that_passed(confirmed: Path) -> None:
+    (look,) = looks(confirmed)
+    assert look["by"] == "run_evolution.py confirm"
+    assert look["programs"] == [SEED.id, SAME.id]
+
+
+def test_nothing_is_trained_twice(confirmed: Path, tiny: TinyTask) -> None:
+    paths = sorted((confirmed / "confirmation").glob("seed_*/*"))
+    before = {path: path.stat().st_mtime_ns for path in paths}
+    listed = freeze(confirmed, lambda: pytest.fail("the list is frozen"), SEEDS)
+    train_all(confirmed, listed, SEEDS, tiny.config(epochs=1), Limits(60), "process", 1)
+    assert {path: path.stat().st_mtime_ns for path in paths} == before
+
+
+def test_a_list_that_was_changed_is_refused(tmp_path: Path) -> None:
+    freeze(tmp_path, lambda: [SEED, SAME], SEEDS)
+    assert freeze(tmp_path, lambda: [BROKEN], SEEDS) == [SEED, SAME]
+    with pytest.raises(UserError, match="expected --seeds 2, with which this confirmation began, found 3"):
+        freeze(tmp_path, lambda: [], 3)
+    path = tmp_path / "confirmation" / "list.json"
+    path.write_text(path.read_text().replace(SAME.id, BROKEN.id))
+    with pytest.raises(UserError, match="found one that its hash does not fit"):
+        freeze(tmp_path, lambda: [], SEEDS)
+
+
+def test_a_gain_that_validation_does_not_show_leaves_the_test_split_closed(
+    confirmed: Path, tmp_path: Path
+) -> None:
+    run = create_run(tmp_path)
+    write_run_info(run, {}, {})
+    (run / "confirmation").symlink_to(confirmed / "confirmation")
+    larger = replace(SAME, params=SEED.params)
+    found = conclude(run, [vars(SEED), vars(larger)], SEEDS)
+    assert found["programs"][0]["screen"] == "no gain on validation"
+    assert looks(run) == []
+
+
+def test_the_plan_says_what_can_be_shown_and_opens_nothing(confirmed: Path) -> None:
+    text = plan_text(confirmed)
+    assert "any number" in text
+    assert "for new patients" in text
+    assert len(looks(confirmed)) == 1
+
+
+def test_fresh_seeds_are_none_of_the_searchs() -> None:
+    seeds = {fresh_seed(seed, repeat) for seed in range(3) for repeat in range(5)}
+    assert len(seeds) == 15
+    assert seeds.isdisjoint(range(100))
+
+
+def test_estimates_are_drawn_to_the_mean_by_their_noise() -> None:
+    assert shrunk([0.8, 0.9, 1.0], [0.0, 0.0, 0.0]) == [0.8, 0.9, 1.0]
+    low, middle, high = shrunk([0.8, 0.9, 1.0], [0.01, 0.01, 0.06])
+    assert 0.8 < low < middle == pytest.approx(0.9)
+    assert 0.9 < high < 1 - (low - 0.8)
+    assert shrunk([0.8, 0.9], [1.0, 1.0]) == pytest.approx([0.85, 0.85])
