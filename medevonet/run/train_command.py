@@ -21,6 +21,7 @@ from medevonet.run.folder import (
     private_paths,
     task_from_environment,
 )
+from medevonet.run.looks import count_look, run_of
 from medevonet.statistics.artifacts import SPLITS
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
@@ -127,6 +128,8 @@ def _main(options: argparse.Namespace) -> int:
         print(f"---\nstatus: {failure.kind}\nseconds: {time.monotonic() - start:.1f}")
         print(f"isolation: {isolation.line}")
         return EXIT_FAILED
+    of_run = options.config.parent if options.config.name == "run_info.json" else run_of(options.program)
+    count_look(of_run or artifacts_folder(), "train.py", [str(options.program)])
     print(_summary(evaluation))
     print(f"isolation: {isolation.line}")
     return EXIT_EVALUATED
