@@ -29,8 +29,8 @@ def plan_text(run: Path) -> str:
         return f"{run}: no program was evaluated in full; nothing can be planned"
     known = {name: found for name, found in of_datasets.items() if found[0] is not None}
     notes = [
-        f"{name}: no program was trained on it twice; its training is taken to add nothing"
-        for name in of_datasets.keys() - known.keys()
+        f"{name}: no program was trained on it twice; how much training varies there is not known"
+        for name in sorted(of_datasets.keys() - known.keys())
     ]
     count = len(of_datasets)
     images = sum(found[0] + found[1] for found in known.values() if found[0] is not None) / count**2
@@ -39,7 +39,10 @@ def plan_text(run: Path) -> str:
     for trainings in TRAININGS:
         degrees = 2 * trainings - 2
         over = 2 * images / trainings
-        rows.append([str(trainings), *(f"{_detectable(v, degrees):.4f}" for v in (over, floor + over))])
+        shown = [f"{_detectable(variance, degrees):.4f}" for variance in (over, floor + over)]
+        if notes:  # the luck of training is missing in both
+            shown = ["unknown", f"at least {shown[1]}"]
+        rows.append([str(trainings), *shown])
     rows.append(["any number", "0", f"{_detectable(floor, 1e6):.4f}"])
     return "\n".join(
         [
