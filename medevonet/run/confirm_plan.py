@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medevonet.statistics.artifacts import DatasetPredictions, load_predictions
-from medevonet.statistics.comparison import aligned
+from medevonet.statistics.comparison import Artifact, aligned
 from medevonet.statistics.student import upper_quantile
 from medevonet.statistics.variance import Pool, Trainings, for_these_weights, trainings_of
 
@@ -19,11 +19,19 @@ _PAIRS = 20  # of programs, whose differences by cases are averaged
 
 def plan_text(run: Path) -> str:
     """A table of detectable differences at 80% power and level .05, and what no number of trainings shows."""
-    artifacts = [load_predictions(path) for path in sorted((run / "artifacts").glob("*.npz"))]
-    artifacts += [load_predictions(path) for path in sorted((run / "confirmation").glob("seed_*/*.npz"))]
-    names = {name: None for artifact in artifacts for name in artifact}
+    programs: dict[str, list[Artifact]] = {}  # the trainings of each, by its id
+    for path in [*sorted(run.glob("artifacts/*.npz")), *sorted(run.glob("confirmation/seed_*/*.npz"))]:
+        programs.setdefault(path.stem, []).append(load_predictions(path))
+    names = {name: None for artifacts in programs.values() for artifact in artifacts for name in artifact}
     of_datasets = {
-        name: _variances([artifact[name] for artifact in artifacts if name in artifact]) for name in names
+        name: _variances(
+            [
+                found
+                for artifacts in programs.values()
+                if (found := [artifact[name] for artifact in artifacts if name in artifact])
+            ]
+        )
+        for name in names
     }
     if not of_datasets:
         return f"{run}: no program was evaluated in full; nothing can be planned"
@@ -59,22 +67,24 @@ def _detectable(variance: float, degrees: float) -> float:
     return float(np.sqrt(variance)) * (upper_quantile(0.025, degrees) + upper_quantile(0.2, degrees))
 
 
-def _variances(predictions: list[DatasetPredictions]) -> tuple[float | None, float, float]:
+def _variances(predictions: list[list[DatasetPredictions]]) -> tuple[float | None, float, float]:
     """σ²_T and σ²_TC of one training (None and 0 where no program was trained twice), and what cases add to
     the difference of two programs; the last two as of the test split's number of cases."""
     programs: list[Trainings] = [
-        trainings_of(each.val.trainings, each.val.labels, each.label_kind) for each in predictions
+        trainings_of(
+            [model for each in of_program for model in each.val.trainings],
+            of_program[0].val.labels,
+            of_program[0].label_kind,
+        )
+        for of_program in predictions
     ]
-    scale = len(predictions[0].val.labels) / len(predictions[0].test.labels)
+    scale = len(predictions[0][0].val.labels) / len(predictions[0][0].test.labels)
     pool = Pool.of(programs)
-    pairs = pairwise(programs[: _PAIRS + 1])
-    cases = [for_these_weights(a, b).variance for a, b in pairs]
-    interaction = (pool.total_variance - pool.training_variance) * scale if pool else 0.0
-    between = float(np.mean(cases)) * scale if cases else 0.0
-    # The programs of a pair were trained once or a few times: the interaction is in their difference.
-    fewest = min(len(each) for each in programs)
-    return (
-        pool.training_variance if pool else None,
-        interaction,
-        max(0.0, between - 2 * interaction / fewest),
-    )
+    interaction = pool.total_variance - pool.training_variance if pool else 0.0
+    # The interaction is in the difference of a pair, over its numbers of trainings; what is left stays.
+    between = [
+        for_these_weights(a, b).variance - interaction * (1 / len(a) + 1 / len(b))
+        for a, b in pairwise(programs[: _PAIRS + 1])
+    ]
+    left = max(0.0, float(np.mean(between))) if between else 0.0
+    return pool.training_variance if pool else None, interaction * scale, left * scale
