@@ -58,6 +58,7 @@ def run(example: Example, folder: Path, seconds: float) -> Verdict:
         command = [
             str(Path(sys.executable).with_name("openevolve-run")), str(program), str(evaluator),
             "--config", str(config), "--api-base", server.api_base, "-i", "1", "-o", str(output),
+            *([] if load_config(example.config).llm.ensemble() else ["--primary-model", "scripted"]),
         ]  # fmt: skip
         environment = dict(os.environ) | {"no_proxy": "127.0.0.1", "EVAL_TASK_NAME": example.config.stem}
         environment |= _VARIABLES.get(example.folder.name, {})
