@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from medevonet.label_kind import LabelKind
-from openevolve.engine.resume_checks import refuse_changes
 from openevolve.settings.models import Positive, Section
 
 MEDMNIST_NAMES = ("breastmnist", "pneumoniamnist", "octmnist", "dermamnist", "chestmnist")
+DATA_VARIABLE = "MEDMNIST_ROOT"
 DEMO_NAMES = tuple(f"demo-{name}" for name in MEDMNIST_NAMES)  # synthetic stand-ins
 
 # What --demo changes: synthetic data and settings that fit two CPU cores and two minutes.
@@ -102,17 +102,9 @@ def settled(task: TaskConfig, threads: int | None = None) -> TaskConfig:
     return task.model_copy(update=changes)
 
 
-def check_protocol(recorded: TaskConfig, task: TaskConfig) -> None:
-    """Refuse scores that those of the run so far cannot be compared with. Raises UserError."""
-    before, now = (
-        {f"task.{key}": value for key, value in each.protocol().items()} for each in (recorded, task)
-    )
-    refuse_changes("the protocol that the run's scores rest on", before, now)
-
-
-def data_folder(task: TaskConfig) -> Path:
-    """Where MedMNIST's files are: ``task.data_root``, else ``$MEDMNIST_ROOT``, else ``~/.medmnist``."""
-    return _absolute(task.data_root or Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist"))
+def data_folder(root: Path | None) -> Path:
+    """Where MedMNIST's files are: ``root`` if set, else ``$MEDMNIST_ROOT``, else ``~/.medmnist``."""
+    return _absolute(root or Path(os.environ.get(DATA_VARIABLE) or "~/.medmnist"))
 
 
 def _absolute(path: Path) -> Path:

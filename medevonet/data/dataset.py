@@ -11,7 +11,6 @@ let a folder in and keep its neighbours out. Colour, scaling and devices are the
 """
 
 import http.client
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy.typing as npt
 from medevonet.data import cache as npz_cache
 from medevonet.data.sources import Source, find_source
 from medevonet.label_kind import LabelKind
-from medevonet.task import DatasetConfig
+from medevonet.task import DatasetConfig, data_folder
 from openevolve.errors import UserError
 
 __all__ = [
@@ -100,7 +99,7 @@ def load_dataset(
     ``npz_cache.default_folder()``.
     Raises UserError for whatever is wrong with the name, the size, the file or the cache.
     """
-    root = (root or Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist")).expanduser()
+    root = data_folder(root)
     cache = cache or npz_cache.default_folder()
     source = find_source(entry, size, root, cache, download)
     try:
@@ -112,7 +111,8 @@ def load_dataset(
     except OSError as error:
         raise UserError(
             f"{source.name}: expected to read {source.path} and to write to the cache folder {cache}, "
-            f"found {error}. Check permissions and free space, or set MEDEVONET_CACHE to another folder."
+            f"found {error}. Check permissions and free space, or set {npz_cache.FOLDER_VARIABLE} to another "
+            "folder."
         ) from error
     return _describe(source, size, cache / md5)
 

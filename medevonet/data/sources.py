@@ -19,7 +19,7 @@ import numpy as np
 
 from medevonet.data import demo as demo_data
 from medevonet.label_kind import LabelKind
-from medevonet.task import DEMO_NAMES, DatasetConfig
+from medevonet.task import DATA_VARIABLE, DEMO_NAMES, DatasetConfig
 from openevolve.errors import UserError
 
 MEDMNIST_SIZES = (28, 64, 128, 224)
@@ -99,7 +99,7 @@ def _medmnist_source(name: str, size: int, root: Path, download: bool) -> Source
         name=name,
         path=root / f"{name}{suffix}.npz",
         label_kind=_LABEL_KINDS[facts["task"]],
-        remedy=f"Put the file from {url} there, or set MEDMNIST_ROOT to the folder that holds it.",
+        remedy=f"Put the file from {url} there, or set {DATA_VARIABLE} to the folder that holds it.",
         provide=functools.partial(_download, url) if download else None,
         md5=facts[f"MD5{suffix}"],
         outputs=len(facts["label"]),

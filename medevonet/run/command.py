@@ -19,19 +19,13 @@ from dotenv import find_dotenv, load_dotenv
 
 from medevonet.data.dataset import load_datasets
 from medevonet.run.device_trial import settle_device
-from medevonet.run.folder import (
-    PROJECT,
-    add_session,
-    create_run,
-    evaluation_environment,
-    find_run,
-    load_settings,
-    private_paths,
-    write_run_info,
-)
+from medevonet.run.environment import evaluation_environment, private_paths
+from medevonet.run.folder import PROJECT, create_run, find_run
+from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
+from medevonet.run.settings import check_protocol, load_settings
 from medevonet.run.summary import closing_summary
-from medevonet.task import DEMO_OVERRIDES, TaskConfig, check_protocol, settled
+from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import (
     ALLOW_UNSAFE,

@@ -25,8 +25,10 @@ import numpy as np
 from medevonet.referee.evaluation import Limits, evaluate_program
 from medevonet.run.confirm_plan import plan_text
 from medevonet.run.confirm_report import conclude, written
-from medevonet.run.folder import find_run, load_settings, private_paths
+from medevonet.run.environment import private_paths
+from medevonet.run.folder import find_run
 from medevonet.run.looks import refuse_during_a_run
+from medevonet.run.settings import load_settings
 from medevonet.task import TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, EXIT_COMPLETED, guard
 from openevolve.errors import UserError

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medevonet.run.folder import read_run_info, replace_run_info
+from medevonet.run.info import read_run_info, replace_run_info
 from openevolve.errors import UserError
 
 LOOKS = "looks_at_test_split"

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ from medevonet.data.demo import COUNTS
 from medevonet.data.sources import Source, find_source, medmnist_info
 from medevonet.referee.rungs import downsampling_factor, full_cost, plan_rungs
 from medevonet.run.device_trial import described, measure
-from medevonet.run.folder import private_paths
-from medevonet.task import DEMO_NAMES, DatasetConfig, TaskConfig
+from medevonet.run.environment import private_paths
+from medevonet.task import DEMO_NAMES, DatasetConfig, TaskConfig, data_folder
 from openevolve.commands.display import duration
 from openevolve.commands.evolve import with_isolation
 from openevolve.engine.run import read_program
@@ -94,7 +94,9 @@ def _models(config: Config, problems: list[str]) -> list[str]:
     return [f"model: {line}" for line in [*(t.line() for t in trials if not t.problem), *filter(None, notes)]]
 
 
-def _isolation(level: Level, allow_unsafe: bool, private: Sequence[Path], problems: list[str]) -> Isolation:
+def _isolation(
+    level: Level, allow_unsafe: bool, private: Mapping[Path, str], problems: list[str]
+) -> Isolation:
     """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
     isolation = Isolation("process", f"{level} was asked for, and cannot be had here")
     with _noted(problems):
@@ -125,7 +127,7 @@ def _dataset(entry: str | DatasetConfig, task: TaskConfig, problems: list[str]) 
 
 
 def _source(entry: str | DatasetConfig, task: TaskConfig) -> Source:
-    root = task.data_root or Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist")
+    root = data_folder(task.data_root)
     return find_source(entry, task.size, root.expanduser(), default_folder(), task.download)
 
 

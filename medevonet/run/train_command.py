@@ -13,15 +13,15 @@ from pathlib import Path
 from medevonet.data.dataset import Dataset
 from medevonet.referee.evaluation import Evaluation, Limits, evaluate_in_rungs, evaluate_program, ignore
 from medevonet.referee.scoring import EpochReport, OnEpoch
-from medevonet.run.folder import (
-    PROJECT,
+from medevonet.run.environment import (
     artifacts_folder,
     isolation_from_environment,
-    load_settings,
     private_paths,
     task_from_environment,
 )
+from medevonet.run.folder import PROJECT
 from medevonet.run.looks import count_look, run_of
+from medevonet.run.settings import load_settings
 from medevonet.statistics.artifacts import SPLITS
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard

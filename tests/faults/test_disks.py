@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medevonet.run.folder import write_run_info
+from medevonet.run.info import write_run_info
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.testing.evaluations import program
 from tests.faults.disks import change, disk, fill

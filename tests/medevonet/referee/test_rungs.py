@@ -183,7 +183,7 @@ def test_a_network_that_cannot_learn_a_batch_by_heart_fails_at_once(tiny: TinyTa
 def test_the_evaluator_offers_both(tmp_path: Path, tiny: TinyTask, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine calls, as in a run."""
     import evaluator
-    from medevonet.run.folder import ARTIFACTS_VARIABLE, TASK_VARIABLE
+    from medevonet.run.environment import ARTIFACTS_VARIABLE, TASK_VARIABLE
     from openevolve.evaluating.isolation.client import LAUNCHER_VARIABLE
 
     monkeypatch.setenv(LAUNCHER_VARIABLE, str(tiny.launcher._connection.fileno()))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from medevonet.run.compare_command import main
-from medevonet.run.folder import create_run, write_run_info
+from medevonet.run.folder import create_run
+from medevonet.run.info import write_run_info
 from medevonet.run.looks import looks
 from medevonet.statistics.artifacts import DatasetPredictions, SplitPredictions
 from medevonet.statistics.comparison import compare, report

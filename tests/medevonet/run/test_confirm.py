@@ -10,7 +10,8 @@ from medevonet.referee.evaluation import Limits
 from medevonet.run.confirm import Listed, freeze, fresh_seed, shrunk, train_all
 from medevonet.run.confirm_plan import plan_text
 from medevonet.run.confirm_report import conclude, written
-from medevonet.run.folder import create_run, write_run_info
+from medevonet.run.folder import create_run
+from medevonet.run.info import write_run_info
 from medevonet.run.looks import looks
 from openevolve.errors import UserError
 from tests.support import programs

@@ -14,7 +14,8 @@ import yaml
 from medevonet.data.dataset import load_datasets
 from medevonet.referee.candidate_process import candidate_argument
 from medevonet.run import train_command as train
-from medevonet.run.folder import ARTIFACTS_VARIABLE, PROJECT
+from medevonet.run.environment import ARTIFACTS_VARIABLE
+from medevonet.run.folder import PROJECT
 from medevonet.statistics.auc import auc
 from medevonet.statistics.summaries import load_predictions
 from openevolve.evaluating.isolation.client import LAUNCHER_VARIABLE

@@ -190,7 +190,10 @@ def test_files_are_counted_up_to_the_limit_and_links_are_not_followed(tmp_path: 
 
 def test_what_must_stay_private_may_not_lie_among_the_libraries(tmp_path: Path) -> None:
     place = next(folder for folder in open_to_all() if folder.is_dir())
-    with pytest.raises(UserError, match=rf"expected {place}/app/\.env out of reach .* --allow-unsafe"):
-        establish("strict", private=[tmp_path, place / "app" / ".env"])
-    assert establish("strict", private=[place / ".env"], allow_unsafe=True).level == "strict"
-    assert establish("strict", private=[tmp_path / ".env"]).level == "strict"
+    private = {tmp_path: "its folder", place / "app" / ".env": "move the app"}
+    with pytest.raises(
+        UserError, match=rf"expected {place}/app/\.env out of reach .* \(move the app\), .* --allow-unsafe"
+    ):
+        establish("strict", private=private)
+    assert establish("strict", private=private, allow_unsafe=True).level == "strict"
+    assert establish("strict", private={tmp_path / ".env": "its folder"}).level == "strict"

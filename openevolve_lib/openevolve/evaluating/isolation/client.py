@@ -24,8 +24,8 @@ _MESSAGE_BYTES = 1 << 16
 # Passed on to children; everything else stays with the owner, above all keys and tokens.
 _PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
-    "PYTHONPATH", "XDG_CACHE_HOME", "MEDMNIST_ROOT", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
-    "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
+    "PYTHONPATH", "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME",
+    "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
 )  # fmt: skip
 
 # Large blocks stay in the heap instead of being mapped and zeroed anew for every batch: training

@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from openevolve.errors import UserError
@@ -29,9 +30,15 @@ class Isolation:
 
 
 def establish(
-    level: Level, *, allow_unsafe: bool = False, processes: bool = False, private: Iterable[Path] = ()
+    level: Level,
+    *,
+    allow_unsafe: bool = False,
+    processes: bool = False,
+    private: Mapping[Path, str] = MappingProxyType({}),
 ) -> Isolation:
     """The isolation of a run; ``processes``: whether code within the walls starts some itself.
+
+    ``private`` holds what no program may read, each with what the user changes to have it elsewhere.
 
     Raises:
         UserError: strict was asked for, this machine cannot give it or one of the ``private`` paths lies
@@ -48,8 +55,8 @@ def establish(
     if not missing and (exposed := _exposed(private)) and not allow_unsafe:
         raise UserError(
             f"evaluator.isolation: expected {exposed[0]} out of reach of programs, found it below "
-            f"{exposed[1]}, which every program may read for its libraries. Move it elsewhere (the project, "
-            "the data, MEDEVONET_CACHE), or let programs read it with --allow-unsafe."
+            f"{exposed[1]}, which every program may read for its libraries. Have it elsewhere "
+            f"({private[exposed[0]]}), or let programs read it with --allow-unsafe."
         )
     if not missing:
         return Isolation(level, _strict_line(abi, processes))

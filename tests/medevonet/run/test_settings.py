@@ -1,11 +1,13 @@
-"""The protocol that the scores of a run rest on."""
+"""Settings of a run that goes on: read as they were, refused where its scores rest on them."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from medevonet.task import TaskConfig, check_protocol
+from medevonet.run.settings import check_protocol, load_settings
+from medevonet.task import TaskConfig
 from openevolve.errors import UserError
 
 
@@ -30,3 +32,11 @@ def test_a_run_does_not_go_on_with_scores_that_cannot_be_compared(change: dict[s
     ((name, value),) = change.items()
     with pytest.raises(UserError, match=rf"task\.{name} is .*, not {re.escape(str(value))}\. Leave"):
         check_protocol(TaskConfig(), TaskConfig.model_validate(change))
+
+
+def test_settings_of_a_run_with_a_single_rung_are_still_read(tmp_path: Path) -> None:
+    """``task.rung_share`` was a number before there were several rungs."""
+    settings = {"task": {"size": 28, "rung_share": 0.15}, "fidelity": "full"}
+    (tmp_path / "run_info.json").write_text(json.dumps({"config": settings}), encoding="utf-8")
+    config = load_settings(tmp_path / "run_info.json", ["task.epochs=3"])
+    assert TaskConfig.model_validate(config.task) == TaskConfig(size=28, rung_shares=[0.15], epochs=3)
