@@ -4,7 +4,7 @@ from pathlib import Path
 
 from medevonet.data.dataset import Dataset
 from medevonet.task import TaskConfig
-from openevolve.evaluating.isolation import Walls
+from openevolve.evaluating.isolation import Walls, gpu
 
 
 def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:
@@ -14,6 +14,6 @@ def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:
     answers = 4 * dataset.outputs * rows  # bytes of probabilities that it sends, at most
     return Walls(
         readable=tuple(path.resolve() for path in readable),
-        gpu=task.device != "cpu",
+        gpu=task.device != "cpu" and gpu.present(),
         written_mb=Walls.written_mb + (answers >> 20),
     )

@@ -17,8 +17,9 @@ from torch import Tensor
 PROGRAM_MODULE = "program"  # the name under which a program is imported
 
 _REFUSED_WORDS = re.compile("Permission denied|Operation not permitted|File too large")
-# EXDEV is Landlock's answer to moving or linking between folders, EFBIG that to a file beyond its limit.
-_REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.EFBIG)
+# EXDEV is Landlock's answer to moving or linking between folders, EFBIG that to a file beyond its limit,
+# ECONNREFUSED that of walls with a GPU to whoever connects.
+_REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV, errno.EFBIG, errno.ECONNREFUSED)
 # What PyTorch and Python say where sizes do not fit: such an error is a matter of shapes, others are crashes.
 _SHAPE_WORDS = re.compile(r"shape|size|dimension|channel|elements|unpack|mat1", re.IGNORECASE)
 

@@ -49,8 +49,12 @@ class Ended:
 class Arena:
     """Evaluates hostile programs one after the other, through one fork server."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` gets a home with keys, a run, a dataset folder and the cache with the labels."""
+    def __init__(self, folder: Path, gpu: bool) -> None:
+        """``folder`` gets a home with keys, a run, a dataset folder and the cache with the labels.
+
+        ``gpu``: whether the walls let CUDA start.
+        """
+        self.gpu = gpu
         self.folder = folder
         self.home, self.runs, self.data = folder / "home", folder / "runs", folder / "data"
         self._plant()

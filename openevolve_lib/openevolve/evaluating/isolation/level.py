@@ -34,9 +34,10 @@ def establish(
     *,
     allow_unsafe: bool = False,
     processes: bool = False,
+    gpu: bool = False,
     private: Mapping[Path, str] = MappingProxyType({}),
 ) -> Isolation:
-    """The isolation of a run; ``processes``: whether code within the walls starts some itself.
+    """The isolation of a run: whether code within the walls starts ``processes``, or CUDA on a ``gpu``.
 
     ``private`` holds what no program may read, each with what the user changes to have it elsewhere.
 
@@ -51,7 +52,7 @@ def establish(
     if level == "process":
         return Isolation(level, f"process: {_PROCESS}, no keys; {_NO_WALLS}")
     abi = landlock.abi()
-    missing = _missing(abi, processes)
+    missing = _missing(abi, processes, gpu)
     if not missing and (exposed := _exposed(private)) and not allow_unsafe:
         raise UserError(
             f"evaluator.isolation: expected {exposed[0]} out of reach of programs, found it below "
@@ -101,12 +102,13 @@ def _signals_walled(abi: int, processes: bool) -> bool:
     return not processes or abi >= landlock.SCOPE_ABI
 
 
-def _missing(abi: int, processes: bool) -> str:
+def _missing(abi: int, processes: bool, gpu: bool) -> str:
     """What walls do not do here that they must; empty where all is well."""
     if abi == 0:
         return "no Landlock"
     try:
-        found = try_walls(Walls(processes=8 if processes else 0), signals=_signals_walled(abi, processes))
+        walls = Walls(processes=8 if processes else 0, gpu=gpu)
+        found = try_walls(walls, signals=_signals_walled(abi, processes))
     except (ConnectionError, ValueError, TimeoutError) as error:
         return f"the trial of the walls ended early ({error})"
     return ", ".join(f"{name} went wrong" for name, right in found.items() if not right)
@@ -120,7 +122,8 @@ def try_walls(walls: Walls, *, signals: bool = True) -> dict[str, bool]:
     with ForkServer() as server, scratch_folder("probe-") as planted, scratch_folder("probe-") as folder:
         file = planted / "file"
         file.write_bytes(b"planted")
-        argument = {"planted": str(file), "processes": walls.processes > 0, "signals": signals}
+        kinds = {"processes": walls.processes > 0, "gpu": walls.gpu, "signals": signals}
+        argument = {"planted": str(file), **kinds}
         request = Request("openevolve.evaluating.isolation.probe:main", argument, folder, walls=walls)
         with server.start(request) as child:
             child.channel.settimeout(_PROBE_SECONDS)

@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
         "tracing": lambda: _libc(ctypes.CDLL(None, use_errno=True).ptrace(_PTRACE_TRACEME, 0, 0, 0)),
         "TCP": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
         "UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
-        "UNIX sockets": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM),
+        "datagrams": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),
+        "UNIX sockets": (
+            _connect_to_itself
+            if argument["gpu"]
+            else lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        ),
     }
     if argument["signals"]:
         refused["signals"] = lambda: os.kill(os.getppid(), 0)
@@ -39,6 +45,8 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
         "importing modules": lambda: importlib.import_module("colorsys"),
         "starting threads": _start_thread,
     }
+    if argument["gpu"]:
+        sound |= {"naming threads": _name_thread, "listening without an address": _listen}
     found = {name: not _works(action) for name, action in refused.items()}
     found |= {name: _works(action) for name, action in sound.items()}
     channel.sendall(json.dumps(found).encode())
@@ -67,3 +75,24 @@ def _start_thread() -> None:
     thread = threading.Thread(target=int)
     thread.start()
     thread.join()
+
+
+def _name_thread() -> None:
+    """As NVIDIA's driver names those that it starts."""
+    with ThreadPoolExecutor(1) as pool:
+        number = pool.submit(threading.get_native_id).result()
+        Path(f"/proc/self/task/{number}/comm").write_text("named")
+
+
+def _listen() -> socket.socket:
+    """As NVIDIA's driver does for those who never come."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind("")  # the kernel chooses an abstract name
+    listener.listen(1)
+    return listener
+
+
+def _connect_to_itself() -> None:
+    listener = _listen()
+    with listener, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller:
+        caller.connect(listener.getsockname())

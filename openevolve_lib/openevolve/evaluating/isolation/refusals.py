@@ -2,11 +2,12 @@
 
 import errno
 
+from openevolve.evaluating.isolation import gpu as nvidia
 from openevolve.evaluating.isolation import landlock, syscalls
 from openevolve.evaluating.isolation.seccomp import Rule
 
 _ALWAYS = (
-    "network", "other processes", "unbounded and shared memory", "file attributes",
+    "other processes", "unbounded and shared memory", "file attributes",
     "files of others, and unseen writes",
     "file systems and namespaces", "the kernel",
 )  # fmt: skip
@@ -47,8 +48,11 @@ def refusals(pid: int, *, processes: bool, gpu: bool, landlock_abi: int) -> list
         rules.append(Rule("clone", 0, mask=_CLONE_NAMESPACES | _CLONE_THREAD, allowed=(_CLONE_THREAD,)))
         rules += [Rule(name) for name in calls["new programs"]]
         rules += [Rule(name, 0, allowed=(pid,)) for name in calls["signals"]]
-    if not gpu:  # CUDA shares memory by it; unmapped, it shows in no process's resident size
-        rules.append(Rule("memfd_create"))
+    if gpu:
+        rules += nvidia.socket_rules()
+    else:
+        rules += [Rule(name) for name in calls["network"]]
+        rules.append(Rule("memfd_create"))  # CUDA needs it; unmapped, it shows in no process's resident size
     if landlock_abi < landlock.TRUNCATE_ABI:  # a file opened for reading could be emptied
         rules.append(Rule("truncate"))
         for name, argument in (("open", 1), ("openat", 2)):

@@ -11,10 +11,11 @@ import platform
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from openevolve.evaluating.isolation import syscalls
 
-_LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, ALU|AND|K, ...
+_LOAD, _AND, _JUMP, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x05, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, ...
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -25,7 +26,10 @@ _WHOLE = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Rule:
-    """A call that is refused: always, or as the low 32 bits of one argument say."""
+    """A call that is refused: always, or as the low 32 bits of one argument say.
+
+    Of several rules for a call each may refuse it.
+    """
 
     call: str
     argument: int | None = None  # from 0; None: always refused
@@ -56,21 +60,25 @@ def assemble(rules: Iterable[Rule]) -> bytes:
         _instruction(_AT_LEAST, syscalls.NEWEST + 1, if_false=1),  # those of x32 too
         _refuse(errno.ENOSYS),
     ]
+    by_call: dict[str, list[Rule]] = {}
     for rule in rules:
-        if rule.call in numbers:
-            body = _body(rule)
-            program += [_instruction(_EQUAL, numbers[rule.call], if_false=len(body)), *body]
+        by_call.setdefault(rule.call, []).append(rule)
+    for call, of_call in by_call.items():
+        if call in numbers:
+            body = [*chain.from_iterable(map(_body, of_call)), _instruction(_RETURN, _ALLOW)]
+            program += [_instruction(_EQUAL, numbers[call], if_false=len(body)), *body]
     return b"".join([*program, _instruction(_RETURN, _ALLOW)])
 
 
 def _body(rule: Rule) -> list[bytes]:
-    """What is done once the number is the rule's; every path through it ends with a return."""
+    """What is done once the number is the rule's; a call that it does not refuse goes on behind it."""
     if rule.argument is None:
         return [_refuse(rule.errno)]
     values = rule.refused or rule.allowed
-    ends = [_refuse(rule.errno), _instruction(_RETURN, _ALLOW)]
+    # A value that is found leads past what follows the tests: to the refusal, or behind it.
+    ends = [_refuse(rule.errno)]
     if rule.refused:
-        ends.reverse()
+        ends.insert(0, _instruction(_JUMP, 1))
     tests = [
         _instruction(_EQUAL, value & _WHOLE, if_true=len(values) - position)
         for position, value in enumerate(values)

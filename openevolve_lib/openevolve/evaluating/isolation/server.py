@@ -23,7 +23,13 @@ from typing import Any
 from openevolve.evaluating.isolation.child import run
 from openevolve.evaluating.isolation.scratch import remove_tree
 from openevolve.evaluating.isolation.walls import Walls, loaded_modules
-from openevolve.evaluating.isolation.watch import Excess, Limits, anonymous_bytes, children_of, descendants
+from openevolve.evaluating.isolation.watch import (
+    Excess,
+    ResourceLimits,
+    anonymous_bytes,
+    children_of,
+    descendants,
+)
 
 _TICK_SECONDS = 0.25
 _MESSAGE_BYTES = 64
@@ -39,7 +45,7 @@ class _Running:
     lifeline: socket.socket
     starter: socket.socket  # the connection that asked for it
     connection: socket.socket | None  # the one over which it may ask for children itself
-    limits: Limits
+    limits: ResourceLimits
     excess: Excess | None = None  # why it was killed
     lost: bool = False  # nobody holds the other end of the lifeline
 
@@ -205,10 +211,10 @@ def _close(*ends: socket.socket | None) -> None:
             end.close()
 
 
-def _limits(request: dict[str, Any]) -> Limits:
+def _limits(request: dict[str, Any]) -> ResourceLimits:
     """Of a child; what the server itself holds, and children share with it, is not counted as its memory."""
     megabytes, walls = request["memory_limit_mb"], request["walls"]
-    return Limits(
+    return ResourceLimits(
         memory=megabytes * 2**20 + anonymous_bytes(os.getpid()) if megabytes else None,
         walls=Walls.from_json(walls) if walls else None,
         folder=Path(request["directory"]),

@@ -5,7 +5,6 @@ down again, and all that it starts stands within them too. No privilege is neede
 """
 
 import functools
-import glob
 import os
 import resource
 import site
@@ -13,11 +12,12 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from openevolve.evaluating.isolation import landlock, seccomp, syscalls
+from openevolve.evaluating.isolation import gpu, landlock, seccomp, syscalls
 from openevolve.evaluating.isolation.landlock import Access, Ruleset
 from openevolve.evaluating.isolation.refusals import refusals
 
@@ -32,9 +32,6 @@ _SYSTEM = (
 )  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _PROC = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/filesystems", "/proc/sys/vm")
-_GPU = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules")
-_GPU_FILES = ("/sys/bus/pci/devices", "/sys/devices/pci*", "/sys/module/nvidia*")
-_GPU_DEVICES = "/dev/nvidia*"
 _PATHS = ("readable", "listable")  # fields of Walls
 
 
@@ -48,7 +45,7 @@ class Walls:
     readable: tuple[Path, ...] = ()  # files and folders beside those
     listable: tuple[Path, ...] = ()  # folders of which it may see what is in them: imports look there
     processes: int = 0  # that it may have started at once
-    gpu: bool = False  # whether NVIDIA's devices are let in, where there are any
+    gpu: bool = False  # whether CUDA can start: NVIDIA's devices and what its driver needs (gpu.py)
     threads: int = 512
     open_files: int = 1024  # of a process
     files: int = 2000  # in its folder, folders counted
@@ -69,11 +66,10 @@ def enclose(walls: Walls, folder: Path, landlock_abi: int | None = None) -> None
 
     ``landlock_abi`` forgoes what later versions of Landlock than this can do. Raises OSError.
     """
-    if not glob.glob(_GPU_DEVICES):
-        walls = replace(walls, gpu=False)
     abi = landlock.abi() if landlock_abi is None else min(landlock_abi, landlock.abi())
     _point_home_to(folder)
     _limit_sizes(walls)
+    _keep_place_among_those_killed()
     syscalls.prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _drop_capabilities()
     _ruleset(walls, folder, abi).enforce()
@@ -104,6 +100,13 @@ def _limit_sizes(walls: Walls) -> None:
         resource.setrlimit(limit, (value, value))
 
 
+def _keep_place_among_those_killed() -> None:
+    """With a capability, what is written here is also the least that can be written without it."""
+    place = Path("/proc/self/oom_score_adj")
+    with suppress(PermissionError):
+        place.write_text(place.read_text())
+
+
 def _drop_capabilities() -> None:
     """Leave root nothing but its name. An ordinary user has none, and may not drop what it lacks."""
     try:
@@ -127,21 +130,24 @@ def _ruleset(walls: Walls, folder: Path, abi: int) -> Ruleset:
     ruleset.allow(walls.listable, Access.READ_DIR)
     ruleset.allow([folder], landlock.WRITE | execute)
     ruleset.allow(_DEVICES, Access.READ_FILE | Access.WRITE_FILE)
+    for path in _PROC:
+        _allow_in_proc(ruleset, path, landlock.READ)
     if walls.gpu:
-        ruleset.allow((path for pattern in _GPU_FILES for path in glob.glob(pattern)), landlock.READ)
-        ruleset.allow(glob.glob(_GPU_DEVICES), landlock.DEVICE)
-    for path in (*_PROC, *(_GPU if walls.gpu else ())):
-        _allow_in_proc(ruleset, path)
+        ruleset.allow(gpu.found(gpu.READABLE), landlock.READ)
+        ruleset.allow(gpu.found(gpu.DEVICES), landlock.DEVICE)
+        for path in gpu.found(gpu.READABLE_IN_PROC):
+            _allow_in_proc(ruleset, path, landlock.READ)
+        _allow_in_proc(ruleset, gpu.OWN_THREADS, landlock.READ | Access.WRITE_FILE | Access.TRUNCATE)
     return ruleset
 
 
-def _allow_in_proc(ruleset: Ruleset, path: str) -> None:
+def _allow_in_proc(ruleset: Ruleset, path: str, access: Access) -> None:
     """Files in /proc get a new identity, which no rule knows, once nobody holds the old one: hold it."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
         return
-    ruleset.allow_descriptor(fd, landlock.READ)
+    ruleset.allow_descriptor(fd, access)
 
 
 def _python_paths() -> Iterator[Path | str]:

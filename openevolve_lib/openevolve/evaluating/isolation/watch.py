@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Excess:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What a child may take together with its descendants."""
 
     memory: int | None  # bytes of resident memory
@@ -28,8 +29,12 @@ class Limits:
 
     def excess(self, family: Sequence[int]) -> Excess | None:
         """The first limit that the processes ``family`` have passed."""
-        if self.memory is not None and sum(map(anonymous_bytes, family)) > self.memory:
-            return Excess(OUT_OF_MEMORY, "expected resident memory below the limit, found more")
+        if self.memory is not None:
+            taken = sum(map(anonymous_bytes, family))
+            if self.walls is not None and self.walls.gpu:  # others cannot make such files
+                taken += bytes_in_memory_files(family)
+            if taken > self.memory:
+                return Excess(OUT_OF_MEMORY, "expected resident memory below the limit, found more")
         return None if self.walls is None else self._excess_within_walls(self.walls, family)
 
     def _excess_within_walls(self, walls: Walls, family: Sequence[int]) -> Excess | None:
@@ -70,6 +75,22 @@ def anonymous_bytes(pid: int) -> int:
     """Resident memory that no file backs: shared, memory-mapped datasets do not count."""
     fields = _fields(f"/proc/{pid}/status")
     return sum(int(fields[name].split()[0]) * 1024 for name in ("RssAnon", "RssShmem") if name in fields)
+
+
+def bytes_in_memory_files(family: Sequence[int]) -> int:
+    """What is held in files of memory (memfd_create), mapped or not."""
+    sizes: dict[int, int] = {}  # by inode
+    for pid in family:
+        with (
+            suppress(FileNotFoundError, ProcessLookupError, PermissionError),
+            os.scandir(f"/proc/{pid}/fd") as fds,
+        ):
+            for fd in fds:
+                with suppress(OSError):  # closed since it was listed
+                    if os.readlink(fd.path).startswith("/memfd:"):
+                        status = os.stat(fd.path)
+                        sizes[status.st_ino] = 512 * status.st_blocks
+    return sum(sizes.values())
 
 
 def threads(pid: int) -> int:
