@@ -143,4 +143,4 @@ def test_the_labels_are_in_no_module(arena: Arena) -> None:
     )
     assert ended.kind == "forbidden"
     assert "[]" in ended.output
-    assert "metrics_utils.py" in ended.message
+    assert "medevonet/statistics" in ended.message

@@ -49,7 +49,7 @@ PROJECT_FILES = {
     "the project": "open(f'{PROJECT}/train.py', 'a')",
     "the config": "open(f'{PROJECT}/config.yaml', 'a')",
     "a module of the project": "open(sys.modules['medevonet.sandboxed.session'].__file__, 'a')",
-    "compiled modules": "os.mkdir(f'{PROJECT}/__pycache__/attack')",
+    "compiled modules": "os.mkdir(f'{PROJECT}/medevonet/__pycache__/attack')",
     "installed packages": "open(os.path.join(os.path.dirname(torch.__file__), 'version.py'), 'a')",
     "the dataset folder": "open(f'{DATA}/two.npz', 'ab')",
     "the labels": "open(LABELS, 'ab')",

@@ -73,7 +73,8 @@ def accepting() -> object:
 
 def connecting() -> object:
     listener = listening(PACKETS)
-    return str(socket.socket(UNIX, PACKETS).connect(listener.getsockname()))
+    socket.socket(UNIX, PACKETS).connect(listener.getsockname())
+    return "connected"
 
 
 def sending(kind: int) -> object:
@@ -146,10 +147,12 @@ def test_its_place_among_those_killed_is_never_bettered(inside: Path) -> None:
 def imitate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A driver's nodes and its folders in /proc and /sys, below a folder; its patterns point there."""
     nodes = ("nvidia0", "nvidia11", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset",
-             "nvidia-caps/nvidia-cap1", "nvidia-nvswitch0", "nvidia-fs0", "sda", "dri/renderD128", "dxg", "kfd")  # fmt: skip
+             "nvidia-caps/nvidia-cap1", "nvidia-nvswitch0", "nvidia-fs0", "sda", "dri/renderD128", "dxg",
+             "kfd")  # fmt: skip
     files = ("proc/driver/nvidia/params", "proc/driver/nvidia/gpus/0/information", "proc/driver/nvidia-uvm/x",
              "proc/driver/nvidia-caps/mig-minors", "proc/driver/rtc", "proc/devices", "proc/modules",
-             "sys/bus/pci/devices/0/config", "sys/module/nvidia/version", "sys/module/kvm/version")  # fmt: skip
+             "sys/bus/pci/devices/0/config", "sys/module/nvidia/version",
+             "sys/module/kvm/version")  # fmt: skip
     for name in nodes:
         node = folder / "dev" / name
         node.parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +181,8 @@ def opened(path: Path, flags: int) -> object:
     [
         *((name, True) for name in ("nvidia0", "nvidia11", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools",
                                     "nvidia-modeset", "nvidia-caps/nvidia-cap1")),
-        *((name, False) for name in ("nvidia-nvswitch0", "nvidia-fs0", "sda", "dri/renderD128", "dxg", "kfd")),
+        *((name, False) for name in ("nvidia-nvswitch0", "nvidia-fs0", "sda", "dri/renderD128", "dxg",
+                                     "kfd")),
     ],
 )  # fmt: skip
 def test_the_driver_has_its_nodes_and_no_others(
