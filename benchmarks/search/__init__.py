@@ -1,0 +1,1 @@
+"""Test bed of the search: tables of truth, arms at equal training cost, paired comparisons."""
