@@ -146,7 +146,7 @@ def _preset(options: argparse.Namespace) -> tuple[str, ...]:
 def provider_of(config: Config) -> str:
     """Who writes proposals, in words. Raises UserError where a key or a model is missing."""
     if config.proposer != "llm":
-        return f"{config.proposer}, no language model"
+        return f"offline ({config.proposer}), no language model"
     return choose_provider(config.llm, os.environ)[0]
 
 

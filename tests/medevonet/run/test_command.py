@@ -202,7 +202,7 @@ def test_a_language_model_writes_programs(provider: str, cache: Path, tmp_path: 
         len([e for e in journal(tmp_path) if e["event"] == "measured" and e["outcome"]["failure"] is None])
         == 4
     )
-    assert "No code today." in json.dumps([e for e in journal(tmp_path) if e["event"] == "proposed"])
+    assert "No code today." in json.dumps([e for e in journal(tmp_path) if e["event"] == "replied"])
     assert all("mean_val_auc" in prompt and "test_auc" not in prompt for prompt in prompts)
     for path in (tmp_path / "runs").rglob("*"):
         if path.is_file():
