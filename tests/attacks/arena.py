@@ -27,6 +27,7 @@ from tests.support import programs
 from tests.support.tiny_task import SIZE, TinyTask
 
 SECRET = "sk-planted-3f9a1c"
+MARK = f"medevonet-attack-{os.getpid()}"  # the name of what an attack leaves where other tests look too
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Arena:
         """The head of every attack: where everything is that it wants."""
         values = {
             "HOME": self.home, "RUNS": self.runs, "DATA": self.data, "LABELS": self.labels,
-            "PROJECT": PROJECT, "ARTIFACTS": self.data / "artifacts",
+            "PROJECT": PROJECT, "ARTIFACTS": self.data / "artifacts", "MARK": MARK,
         }  # fmt: skip
         numbers = {
             "REFEREE": os.getpid(), "SERVER": self.server_pid, "NEIGHBOUR": self.neighbour_pid,
@@ -123,7 +124,8 @@ class Arena:
         before_it = self._snapshot()
         honest = self.honest  # before the attack: the first of all must have something to compare with
         ended = self.evaluate(code, seconds=seconds, memory_mb=memory_mb)
-        assert self._snapshot() == before_it
+        after_it = self._snapshot()
+        assert [path for path in {**before_it, **after_it} if before_it.get(path) != after_it.get(path)] == []
         assert self._left_over() == []
         assert self.evaluate(programs.SOUND) == honest
         return ended
@@ -168,14 +170,14 @@ class Arena:
         return left
 
     def _snapshot(self) -> dict[Path, tuple[Any, ...]]:
-        """Content, mode and times of all that is planted, and of the project's own files."""
+        """Content, mode and times of all that is planted, and of the project's own files.
+
+        Not of the project's folders: tools and other tests keep their caches there, at the same time.
+        """
         planted = [path for root in (self.home, self.runs, self.folder / "cache") for path in root.rglob("*")]
-        shared = Path("/dev/shm").glob("medevonet-attack*")
-        return {
-            path: _state(path)
-            for path in (*planted, *self.data.glob("*.npz"), *PROJECT.glob("*.*"), *shared)
-            if path.name != ".git"
-        }
+        shared = Path("/dev/shm").glob(f"{MARK}*")
+        own = (path for path in PROJECT.iterdir() if path.is_file())
+        return {path: _state(path) for path in (*planted, *self.data.glob("*.npz"), *own, *shared)}
 
     def __enter__(self) -> Self:
         return self

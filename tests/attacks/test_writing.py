@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from openevolve.evaluating.isolation.scratch import remove_tree, scratch_folder
-from tests.attacks.arena import Arena
+from tests.attacks.arena import MARK, Arena
 
 # Without walls each goes through (in planted places, which are planted again afterwards).
 CHANGES = {
@@ -31,18 +31,17 @@ CHANGES = {
     "through a link to a folder": "os.symlink(HOME, 'link'); open('link/.profile', 'w').write('x')",
     "start-up files": "open(f'{HOME}/.bashrc', 'w').write('x')",
     "by PyTorch": "torch.save({}, f'{RUNS}/weights.pt')",
-    "a file in shared memory": "open('/dev/shm/medevonet-attack', 'w').write('x')",
+    "a file in shared memory": "open(f'/dev/shm/{MARK}', 'w').write('x')",
     "shared memory": (
-        "from multiprocessing import shared_memory\n"
-        "shared_memory.SharedMemory('medevonet-attack', create=True, size=16)"
+        "from multiprocessing import shared_memory\nshared_memory.SharedMemory(MARK, create=True, size=16)"
     ),
     "a System V segment": (
         "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
         "if libc.shmget(0x6d65, 4096, 0o1666) < 0:\n    raise OSError(ctypes.get_errno(), 'shmget')"
     ),
-    "a file in /tmp": "open('/tmp/medevonet-attack', 'w').write('x')",
+    "a file in /tmp": "open(f'/tmp/{MARK}', 'w').write('x')",
 }
-TRACES = ("/dev/shm/medevonet-attack", "/tmp/medevonet-attack")
+TRACES = (f"/dev/shm/{MARK}", f"/tmp/{MARK}")
 
 # These exist, and no walls means no second look: only within walls are they tried.
 PROJECT_FILES = {

@@ -14,7 +14,7 @@ import pytest
 from medevonet.run.folder import PROJECT
 from openevolve.state.journal import read_journal
 from tests.faults.problem import endings, final_state, journal_of, start_runner
-from tests.support.processes import processes_of, wait_until
+from tests.support.processes import lies_in, processes_of, wait_until
 
 RESUME = "resume: run the same command again"
 
@@ -60,7 +60,7 @@ def test_a_signal_while_a_check_tries_out_the_machine(tmp_path: Path) -> None:
         cwd=tmp_path, env={**os.environ, "TMPDIR": str(scratch)}, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert wait_until(lambda: any(scratch.rglob("images.npy")), 60)
+    assert wait_until(lambda: lies_in(scratch, "images.npy"), 60)
     process.terminate()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 3

@@ -20,6 +20,11 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def lies_in(folder: Path, name: str) -> bool:
+    """Whether a file of this name lies somewhere below ``folder``, where others come and go meanwhile."""
+    return any(name in files for _, _, files in os.walk(folder))
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> bool:
     """Look again and again until the condition holds; False where it does not in that time."""
     deadline = time.monotonic() + seconds
