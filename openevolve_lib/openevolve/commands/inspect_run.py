@@ -1,0 +1,162 @@
+"""``openevolve VERB [RUN]``: look at a run, whether it is running, finished or was killed.
+
+RUN is a folder, a journal, or the beginning of the name of a run in runs/ (runs/mnist/latest).
+ID is an iteration or the beginning of a program's id. Nothing of a test split is shown.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
+from openevolve.errors import UserError
+from openevolve.inspect import questions, single, tables
+from openevolve.inspect.clean import clean
+from openevolve.inspect.reading import Run, all_runs, read_run
+
+Options = argparse.Namespace
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A question: how it is asked, answered as JSON values and written as text."""
+
+    help: str
+    answer: Callable[[Run, Options], Any]
+    text: Callable[[Any], str]
+    arguments: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+_ID = ("id", {"metavar": "ID"})
+_TOP = ("--top", {"type": int, "default": 20, "metavar": "N", "help": "so many programs (20)"})
+_BY = ("--by", {"metavar": "METRIC", "help": "best in this metric; --by=-METRIC: less is better"})
+
+VERBS: dict[str, Verb] = {
+    "status": Verb("progress, best, failures, spend", lambda run, _: _status(run), tables.status),
+    "leaderboard": Verb(
+        "the best programs",
+        lambda run, options: questions.leaderboard(run, options.by, options.top),
+        tables.ranking,
+        (_BY, _TOP),
+    ),
+    "show": Verb(
+        "all of one program: code, why it was made, conversation, measurements, failure",
+        lambda run, options: single.show(run, options.id),
+        tables.program,
+        (_ID,),
+    ),
+    "diff": Verb(
+        "how a program differs from its parent, or from another one",
+        lambda run, options: single.diff(run, options.id, options.other),
+        lambda answer: clean(answer["diff"]) or "no difference",
+        (_ID, ("--to", {"metavar": "ID", "dest": "other", "help": "the later program"})),
+    ),
+    "lineage": Verb(
+        "the way from the initial program, step by step",
+        lambda run, options: single.lineage(run, options.id),
+        tables.lineage,
+        (_ID,),
+    ),
+    "pareto": Verb(
+        "programs that none beats in both of two metrics",
+        lambda run, options: questions.pareto(run, options.first, options.second),
+        tables.ranking,
+        (("--first", {"metavar": "METRIC"}), ("--second", {"metavar": "METRIC", "help": "-METRIC: less"})),
+    ),
+    "cells": Verb("what lives where in the archive", lambda run, _: questions.cells(run), tables.cells),
+    "failures": Verb("by kind, an example each", lambda run, _: questions.failures(run), tables.failures),
+    "operators": Verb(
+        "who proposed, with what success and at what cost",
+        lambda run, _: questions.operators(run),
+        tables.operators,
+    ),
+    "cost": Verb("tokens, dollars and seconds", lambda run, _: questions.cost(run), tables.cost),
+    "search": Verb(
+        "programs whose code, reply, message or output holds a text",
+        lambda run, options: questions.search(run, options.words),
+        tables.matches,
+        (("words", {"metavar": "TEXT"}),),
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point; exits with 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    sys.exit(_answer(options))
+
+
+def _answer(options: Options) -> int:
+    try:
+        print(_text(options), flush=True)
+    except UserError as error:
+        print(f"error: {clean(str(error))}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return EXIT_COMPLETED
+
+
+def _text(options: Options) -> str:
+    if options.verb == "runs":
+        summaries = [_summary(folder) for folder in all_runs()]
+        return _json(summaries) if options.json else _runs(summaries)
+    verb = VERBS[options.verb]
+    answer = verb.answer(read_run(options.run), options)
+    return _json(answer) if options.json else verb.text(answer)
+
+
+def _json(answer: Any) -> str:
+    return json.dumps(answer, indent=2)  # in ASCII: no terminal escape can be in it
+
+
+def _status(run: Run) -> dict[str, Any]:
+    return questions.status(run) | {"in_words": run.state.usage.in_words()}
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """A run that cannot be read is a line of its own among the others."""
+    try:
+        return _status(read_run(str(folder))) | {"run": str(folder)}
+    except UserError as error:
+        return {"run": str(folder), "problem": str(error)}
+
+
+def _runs(rows: Sequence[dict[str, Any]]) -> str:
+    return tables.table(
+        ["run", "iterations", "best", "hours", "standing"],
+        (
+            (row["run"], "-", "-", "-", row["problem"]) if "problem" in row else
+            (row["run"], f"{row['done']}/{row['asked']}",
+             tables.spread(row["best"]["fitness"], row["best"]["error"]) if row["best"] else "-",
+             f"{row['hours']:.2f}", row["standing"])
+            for row in rows
+        ),
+        left=["run", "standing"],
+    )  # fmt: skip
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="openevolve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _with_json(verbs.add_parser("runs", help="all runs in runs/: best, progress, hours"))
+    for name, verb in VERBS.items():
+        command = verbs.add_parser(name, help=verb.help, description=verb.help)
+        for flag, settings in verb.arguments:
+            command.add_argument(flag, **settings)
+        command.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
+        _with_json(command)
+    return parser
+
+
+def _with_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="the answer as JSON")

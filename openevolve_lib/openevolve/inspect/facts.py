@@ -1,0 +1,118 @@
+"""One line of facts for each iteration, as JSON values: what every reader lists, sorts and draws."""
+
+from typing import Any
+
+from openevolve.errors import UserError
+from openevolve.inspect.clean import shown
+from openevolve.inspect.reading import Run
+from openevolve.inspect.shrinkage import shrunk
+from openevolve.records.program import Elite, Outcome, Program, Usage, standard_error_of
+
+Fact = dict[str, Any]
+
+
+def facts(run: Run) -> list[Fact]:
+    """By iteration: every program that was proposed.
+
+    ``fitness`` is what was measured, ``error`` its standard error where the evaluator gives one, ``estimate``
+    and ``estimate_error`` the same with selected luck taken back (``shrinkage``); all None without a score.
+    """
+    state = run.state
+    elites = {key[-1]: cell for cell, key in state.population.archive_cells.items()}
+    rows = [_fact(run, state.programs[iteration], elites) for iteration in sorted(state.programs)]
+    _estimate(rows)
+    return rows
+
+
+def _fact(run: Run, program: Program, elites: dict[str, tuple[int, ...]]) -> Fact:
+    state, account, iteration = run.state, run.account, program.iteration
+    outcome = state.outcomes.get(iteration)
+    choice = state.choices.get(iteration)
+    fact: Fact = {
+        "id": program.id,
+        "iteration": iteration,
+        "status": status_of(run, iteration),
+        "parents": list(program.parent_ids),
+        "generation": program.generation,
+        "island": program.island,
+        "changes": program.changes,
+        "proposer": account.proposers.get(iteration, ""),
+        "model": account.models.get(iteration, ""),
+        "rule": choice.rule if choice else "",
+        "proposed_at": account.proposed_at.get(iteration),
+        "measured_at": account.measured_at.get(iteration),
+        "duplicate_of": account.duplicates.get(iteration),
+        "cell": None,
+        "holds_cell": program.id in elites,
+        "fitness": None,
+        "error": None,
+        "estimate": None,
+        "estimate_error": None,
+        "metrics": {},
+        "seconds": None,
+        "failure": None,
+        "message": "",
+    }
+    if outcome is not None:
+        fact |= _ending(run, program, outcome)
+    usage = account.spent(iteration)
+    if usage != Usage():
+        fact |= {"tokens": usage.tokens, "dollars": usage.cost}
+    return fact
+
+
+def _ending(run: Run, program: Program, outcome: Outcome) -> Fact:
+    found: Fact = {
+        "metrics": shown(outcome.metrics),
+        "seconds": outcome.seconds,
+        "failure": outcome.failure.value if outcome.failure else None,
+        "message": outcome.message,
+    }
+    if outcome.evaluated:
+        population = run.state.population
+        name = population.config.fitness_metric
+        found["fitness"] = population.fitness(outcome.metrics)
+        found["error"] = outcome.metrics.get(standard_error_of(name))
+        found["cell"] = list(population.cell(Elite(program, outcome.metrics)))
+    return found
+
+
+def status_of(run: Run, iteration: int) -> str:
+    """scored, duplicate, rejected, failed; or what it waits for: measuring, proposed."""
+    outcome = run.state.outcomes.get(iteration)
+    if outcome is None:
+        return "measuring" if iteration in run.state.measuring else "proposed"
+    if outcome.failure is not None:
+        return "failed"
+    if outcome.rejected:
+        return "rejected"
+    return "duplicate" if iteration in run.account.duplicates else "scored"
+
+
+def _estimate(rows: list[Fact]) -> None:
+    """Fill in the estimates, where every score has an error; a copy of a program is no further one."""
+    scored = [row for row in rows if row["status"] == "scored"]
+    if not scored or any(row["error"] is None for row in scored):
+        return
+    estimates = shrunk([row["fitness"] for row in scored], [row["error"] for row in scored])
+    for row, estimate in zip(scored, estimates, strict=True):
+        row["estimate"], row["estimate_error"] = estimate.mean, estimate.sd
+
+
+def iteration_of(run: Run, name: str) -> int:
+    """Of a program, by its iteration or the beginning of its id. Raises UserError."""
+    state = run.state
+    if name.isascii() and name.isdecimal() and name == str(int(name)) and int(name) in state.programs:
+        return int(name)
+    found = sorted(iteration for known, iteration in state.iterations.items() if known.startswith(name))
+    if name and len(found) == 1:
+        return found[0]
+    if name and found:
+        ids = ", ".join(state.programs[iteration].id[:13] for iteration in found[:5])
+        raise UserError(f"{name}: expected the beginning of one id, found {len(found)}: {ids}")
+    last = max(state.programs, default=None)
+    raise UserError(
+        f"{name!r}: expected an iteration"
+        + (f" from 0 to {last}" if last is not None else "")
+        + " or the beginning of a program's id, found none like it; `openevolve leaderboard` lists programs"
+    )

@@ -1,0 +1,99 @@
+"""Questions about one program."""
+
+import difflib
+from collections.abc import Mapping
+from math import hypot
+from typing import Any
+
+from openevolve.inspect.clean import shown
+from openevolve.inspect.facts import Fact, facts, iteration_of
+from openevolve.inspect.reading import Run
+
+
+def show(run: Run, name: str) -> Fact:
+    """All that is known of a program: facts, code, why it was made, the conversation, the outcome."""
+    iteration = iteration_of(run, name)
+    row = next(row for row in facts(run) if row["iteration"] == iteration)
+    return row | details(run, iteration)
+
+
+def details(run: Run, iteration: int) -> dict[str, Any]:
+    """What the lines of facts do not hold. Held-out measurements stay out."""
+    state, account = run.state, run.account
+    program, outcome = state.programs[iteration], state.outcomes.get(iteration)
+    choice, refusals = state.choices.get(iteration), account.refusals.get(iteration, ())
+    return {
+        "code": program.code,
+        "choice": None if choice is None else choice.to_json(),
+        "refusals": [{"gate": gate, "reason": reason} for gate, reason in refusals],
+        "decisions": [
+            {"rung": rung, "verdict": decision.verdict.value, "why": decision.explanation()}
+            for rung, decision in sorted(state.decisions.get(iteration, {}).items())
+        ],
+        "conversation": [
+            {
+                "purpose": reply.purpose,
+                "messages": [dict(message) for message in reply.messages],
+                "text": reply.text,
+                "model": reply.model,
+                "problem": reply.problem,
+                "tokens": reply.usage.tokens,
+                "dollars": reply.usage.cost,
+            }
+            for reply in account.replies.get(iteration, ())
+        ],
+        "artifacts": shown(outcome.artifacts) if outcome else {},
+        "output": outcome.output_tail if outcome else "",
+        "device": outcome.device if outcome else "",
+        "review": state.reviews.get(iteration, ""),
+    }  # fmt: skip
+
+
+def diff(run: Run, name: str, other: str | None = None) -> dict[str, Any]:
+    """From the first parent, or from ``name``, to the program: a unified diff.
+
+    The initial program comes from nothing.
+    """
+    target = iteration_of(run, other if other is not None else name)
+    if other is not None:
+        source: int | None = iteration_of(run, name)
+    else:
+        parents = run.state.programs[target].parent_ids
+        source = run.state.iterations[parents[0]] if parents else None
+    before = run.state.programs[source].code if source is not None else ""
+    lines = difflib.unified_diff(
+        before.splitlines(),
+        run.state.programs[target].code.splitlines(),
+        "nothing" if source is None else _label(run, source),
+        _label(run, target),
+        lineterm="",
+    )
+    return {"from": source, "to": target, "diff": "\n".join(lines)}
+
+
+def _label(run: Run, iteration: int) -> str:
+    return f"iteration {iteration} ({run.state.programs[iteration].id[:8]})"
+
+
+def lineage(run: Run, name: str) -> list[dict[str, Any]]:
+    """The way from the initial program: each step's change, its gain and the error of that."""
+    by_id = {row["id"]: row for row in facts(run)}
+    row: Mapping[str, Any] | None = by_id[run.state.programs[iteration_of(run, name)].id]
+    steps: list[dict[str, Any]] = []
+    while row is not None:
+        parent = by_id.get(row["parents"][0]) if row["parents"] else None
+        names = ("id", "iteration", "status", "fitness", "error", "changes", "proposer", "model", "message")
+        steps.append({name: row[name] for name in names} | _gain(row, parent))
+        row = parent
+    return steps[::-1]
+
+
+def _gain(row: Mapping[str, Any], parent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Errors are taken as independent, which for programs measured on the same images is too wide."""
+    if parent is None or row["fitness"] is None or parent["fitness"] is None:
+        return {"gain": None, "gain_error": None}
+    both = row["error"] is not None and parent["error"] is not None
+    return {
+        "gain": row["fitness"] - parent["fitness"],
+        "gain_error": hypot(row["error"], parent["error"]) if both else None,
+    }
