@@ -39,6 +39,7 @@ from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import establish
+from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import choose_provider, models_of_environment
 from openevolve.settings.files import check, public_settings, secrets_of
@@ -175,6 +176,7 @@ def _report(run: Path, result: Result) -> None:
         print(f"evaluate: uv run python train.py {_shell(best)} --config {_shell(settings)}")
     else:
         print(f"---\nstatus: {result.reason}\niterations: 0\nrun: {run}")
+    print(leave_report(run))
     print(_resume(run))
 
 

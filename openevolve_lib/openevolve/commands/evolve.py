@@ -16,6 +16,7 @@ from openevolve.engine.run import Result, execute, read_program
 from openevolve.engine.signals import ended_by_signals
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Level, establish
+from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import models_of_environment
 from openevolve.settings.files import load_config
@@ -179,5 +180,6 @@ def _report(plan: Plan, result: Result) -> None:
         print(f"best_program: {plan.folder / 'best' / f'best_program{plan.config.file_suffix}'}")
     if result.ladder is not None:
         print(*result.ladder.lines(), sep="\n")
+    print(leave_report(plan.folder))
     if not result.completed:
         print(_RESUME)

@@ -18,6 +18,7 @@ from openevolve.errors import UserError
 from openevolve.inspect import questions, single, tables
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import Run, all_runs, read_run
+from openevolve.inspect.report import write_report
 
 Options = argparse.Namespace
 
@@ -108,6 +109,8 @@ def _text(options: Options) -> str:
     if options.verb == "runs":
         summaries = [_summary(folder) for folder in all_runs()]
         return _json(summaries) if options.json else _runs(summaries)
+    if options.verb == "report":
+        return str(write_report(read_run(options.run), options.output))
     verb = VERBS[options.verb]
     answer = verb.answer(read_run(options.run), options)
     return _json(answer) if options.json else verb.text(answer)
@@ -149,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _with_json(verbs.add_parser("runs", help="all runs in runs/: best, progress, hours"))
+    page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
+    page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
+    page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
     for name, verb in VERBS.items():
         command = verbs.add_parser(name, help=verb.help, description=verb.help)
         for flag, settings in verb.arguments:

@@ -85,7 +85,9 @@ def test_a_run_that_is_done_exits_with_0_and_a_summary(
         "iterations": "4",
         "best_combined_score": f"{best['metrics']['combined_score']:.6g}",
         "best_program": "openevolve_output/best/best_program.py",
+        "report": "openevolve_output/report.html",
     }
+    assert Path("openevolve_output/report.html").is_file()
     notice, *lines = output.splitlines()
     assert notice.startswith("isolation: strict: walls around files, network")
     assert [line.split("]")[0] for line in lines[:5]] == [f"[{i}/4" for i in range(5)]

@@ -1,0 +1,117 @@
+"""A run as one JSON value: what the page draws, and nothing of a test split."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import hypot
+from statistics import median
+from typing import Any
+
+from openevolve.inspect import questions
+from openevolve.inspect.clean import shown, without_held_out
+from openevolve.inspect.facts import Fact, facts
+from openevolve.inspect.reading import Run
+from openevolve.inspect.shrinkage import luck_of_the_best
+from openevolve.inspect.single import details
+from openevolve.proposing.prompts.quoting import clipped
+
+VERSION = 1
+_LEFT_OUT = "Prompts and replies are left out: with them the file is too large."
+
+
+def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) -> dict[str, Any]:
+    """All that the page shows.
+
+    Texts stand once each in ``texts``, clipped to ``max_text`` bytes; programs name them by their position.
+    Without ``conversations`` prompts and replies are left out, and ``left_out`` says so.
+    """
+    rows, texts = facts(run), Texts(max_text)
+    ranked = questions.ranked(rows)
+    for row in rows:
+        found = details(run, row["iteration"])
+        if not conversations:
+            found["conversation"] = []
+        row["details"] = texts.folded(found)
+    return {
+        "version": VERSION,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": questions.status(run) | {"in_words": run.state.usage.in_words()},
+        "verdict": verdict(ranked),
+        "tie_break": run.state.config.database.tie_break_metric,
+        "axes": [{"name": axis.name, "edges": list(axis.edges)} for axis in run.state.population.axes],
+        "programs": rows,
+        "ranking": [row["iteration"] for row in ranked],
+        "pareto": [row["iteration"] for row in questions.pareto(run)],
+        "cells": questions.cells(run),
+        "failures": questions.failures(run),
+        "operators": questions.operators(run),
+        "cost": questions.cost(run),
+        "environment": environment(run),
+        "settings": without_held_out(run.state.config.model_dump(mode="json", exclude={"prompt"})),
+        "texts": texts.all,
+        "left_out": "" if conversations else _LEFT_OUT,
+    }
+
+
+class Texts:
+    """Each text once, by its position."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.all: list[str] = []
+        self._positions: dict[str, int] = {}
+        self._max = max_bytes
+
+    def folded(self, value: Any) -> Any:
+        """The value with every string of more than 40 characters as ``{"text": position}``."""
+        if isinstance(value, str):
+            return value if len(value) <= 40 else {"text": self._position(clipped(value, self._max))}
+        if isinstance(value, Mapping):
+            return {name: self.folded(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.folded(inner) for inner in value]
+        return value
+
+    def _position(self, text: str) -> int:
+        if text not in self._positions:
+            self._positions[text] = len(self.all)
+            self.all.append(text)
+        return self._positions[text]
+
+
+def verdict(ranked: list[Fact]) -> dict[str, Any] | None:
+    """What speaks for the best being better than the initial program, and what luck alone would give.
+
+    None where there is nothing to compare. ``luck`` is what the best of as many equal programs would seem
+    to be ahead, ``alike`` how many others are within two standard errors of the best.
+    """
+    first = next((row for row in ranked if row["iteration"] == 0), None)
+    if first is None or len(ranked) < 2:
+        return None
+    best = ranked[0]
+    found: dict[str, Any] = {"gain": best["fitness"] - first["fitness"], "count": len(ranked)}
+    if any(row["error"] is None for row in ranked):
+        return found
+    behind = [(best["fitness"] - row["fitness"], hypot(best["error"], row["error"])) for row in ranked[1:]]
+    return found | {
+        "gain_error": hypot(best["error"], first["error"]),
+        "shrunk_gain": best["estimate"] - first["estimate"],
+        "luck": luck_of_the_best(len(ranked), median(row["error"] for row in ranked)),
+        "alike": sum(gap <= 2 * error for gap, error in behind),
+    }  # fmt: skip
+
+
+def environment(run: Run) -> dict[str, Any]:
+    """With what the run was started: run_info.json without its settings, one line a fact."""
+    info = {name: value for name, value in shown(run.info).items() if name not in ("config", "resumed")}
+    found: dict[str, Any] = {}
+    for name, value in info.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": _word(entry) for inner, entry in shown(value).items()}
+        else:
+            found[name] = _word(value)
+    return found
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,107 @@
+import { el, tip } from "./dom.js";
+import { against, archiveMap, bestSoFar } from "./figures.js";
+import { headline } from "./headline.js";
+import { panel } from "./panel.js";
+import { environment, failures, leaderboard, operators, spend } from "./tables.js";
+import { genealogy } from "./tree.js";
+
+async function description() {
+  const packed = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+// The description with what the figures ask of it.
+function model(told) {
+  const byIteration = new Map(told.programs.map((row) => [row.iteration, row]));
+  const byId = new Map(told.programs.map((row) => [row.id, row]));
+  const children = new Map();
+  for (const row of told.programs) for (const parent of row.parents) children.set(parent, [...(children.get(parent) ?? []), row]);
+  const ranks = new Map(told.ranking.map((iteration, rank) => [iteration, rank]));
+  const unfolded = (value) => {
+    if (Array.isArray(value)) return value.map(unfolded);
+    if (value === null || typeof value !== "object") return value;
+    if (Object.keys(value).length === 1 && Number.isInteger(value.text)) return told.texts[value.text];
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, unfolded(inner)]));
+  };
+  const scored = told.programs.filter((row) => row.status === "scored");
+  const run = {
+    ...told, byId, scored,
+    name: told.status.run.split("/").slice(-2).join("/"),
+    metric: told.status.fitness_metric,
+    metrics: [...new Set(scored.flatMap((row) => Object.keys(row.metrics)))],
+    at: (iteration) => byIteration.get(iteration),
+    rank: (row) => ranks.get(row.iteration),
+    detailed: (row) => unfolded(row.details),
+    childrenOf: (row) => children.get(row.id) ?? [],
+    way(iteration) {
+      const found = [];
+      for (let row = byIteration.get(iteration); row; row = byId.get(row.parents[0])) found.unshift(row.iteration);
+      return found;
+    },
+    tip: (event, lines) => tip.show(event, lines),
+  };
+  run.frontAxes = monotone(run);
+  return run;
+}
+
+// Metrics that order the front as the tie-break metric does, such as its logarithm.
+function monotone(run) {
+  const front = run.pareto.map(run.at);
+  return new Set(run.metrics.filter((name) => {
+    const values = front.map((row) => row.metrics[name]);
+    return front.length > 1 && values.every((value, i) => i === 0 || value < values[i - 1]);
+  }));
+}
+
+function section(id, title, note, content) {
+  return el("section", { id, class: "block" }, el("h2", {}, title), note ? el("p", { class: "lead" }, note) : null, content);
+}
+
+function draw(run) {
+  document.title = `${run.name} · OpenEvolve`;
+  const scored = run.scored.length;
+  document.getElementById("content").replaceChildren(...[
+    headline(run),
+    scored ? el("div", { class: "pair" },
+      section("progress", "Best so far", "Each dot is a program; the line is the best measured by then.", bestSoFar(run)),
+      section("front", "Trade-offs", "The line joins programs that none beats in both.", against(run))) : null,
+    section("tree", "Genealogy", "From the initial program on the left. The way to the best is marked; open any program to read it. Arrow keys walk along the branches.", genealogy(run)),
+    scored ? el("div", { class: "pair" },
+      section("archive", "Archive", "The best program of each cell; the stronger the shade, the better.", archiveMap(run)),
+      section("failures", "Failures", "By kind, the latest of each.", failures(run))) : section("failures", "Failures", "", failures(run)),
+    scored ? section("leaderboard", "Leaderboard", "", leaderboard(run)) : null,
+    el("div", { class: "pair" },
+      section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
+      el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "With what", "", environment(run)))),
+    section("again", "Again", "", again(run)),
+    el("footer", {}, `Written ${run.written}. Nothing of a test split is on this page.`),
+  ].filter(Boolean));
+}
+
+function again(run) {
+  const command = run.environment.command;
+  const lines = [
+    run.environment.git_sha ? `git checkout ${run.environment.git_sha}` : "",
+    command === undefined ? "" : `uv run python run_evolution.py ${command}`,
+    `openevolve leaderboard ${run.status.run}`,
+    `openevolve show ${run.ranking[0] ?? 0} ${run.status.run}`,
+  ].filter(Boolean);
+  const note = run.environment.git_dirty === "True" ? el("p", { class: "note" }, "The checkout had changes that no commit holds.") : null;
+  return [note, el("pre", { class: "code" }, lines.join("\n"))];
+}
+
+const run = model(await description());
+const shownBeside = panel(run);
+run.select = (iteration) => {
+  document.querySelectorAll(".selected").forEach((mark) => mark.classList.remove("selected"));
+  if (iteration !== null) document.querySelectorAll(`[data-iteration="${iteration}"]`).forEach((mark) => mark.classList.add("selected"));
+  history.replaceState(null, "", iteration === null ? location.pathname + location.search : `#${iteration}`);
+};
+run.open = (iteration) => {
+  tip.hide();
+  shownBeside.open(iteration);
+};
+draw(run);
+document.body.classList.add("ready");
+if (/^#\d+$/.test(location.hash)) run.open(Number(location.hash.slice(1)));

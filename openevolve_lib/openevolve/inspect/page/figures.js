@@ -1,0 +1,143 @@
+import { BOX, drawing, frame } from "./axes.js";
+import { duration, el, pointed, spread, svg } from "./dom.js";
+import { extent, linear, shade } from "./scales.js";
+
+export function lines(row) {
+  const score = row.fitness === null ? row.failure ?? row.status : spread(row.fitness, row.error);
+  return [`${row.iteration} · ${score}`, short(row.changes, 90), row.estimate === null ? "" : `shrunk ${spread(row.estimate, row.estimate_error)}`];
+}
+
+export function short(text, width) {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text;
+}
+
+export function mark(run, row, settings, shape = "circle") {
+  return svg(shape, {
+    ...settings, "data-iteration": row.iteration, role: "button", tabindex: settings.tabindex ?? -1,
+    "aria-label": lines(row).filter(Boolean).join(", "),
+    on: { ...pointed(() => lines(row)), click: () => run.open(row.iteration) },
+  });
+}
+
+const CLOCKS = {
+  programs: (row, position) => position,
+  hours: (row) => (row.measured_at ?? 0) / 3600,
+  dollars: (row, position, spent) => spent,
+};
+
+export function bestSoFar(run) {
+  const done = run.programs.filter((row) => row.measured_at !== null).sort((a, b) => a.measured_at - b.measured_at);
+  const costs = done.some((row) => row.dollars);
+  const holder = el("div");
+  const draw = (clock) => holder.replaceChildren(progress(run, done, clock));
+  draw("programs");
+  return [choice("Over", ["programs", "hours", ...(costs ? ["dollars"] : [])], draw), holder];
+}
+
+function progress(run, done, clock) {
+  let spent = 0, best = null;
+  const points = [], steps = [];
+  done.forEach((row, position) => {
+    spent += row.dollars ?? 0;
+    const at = CLOCKS[clock](row, position, spent);
+    if (row.status !== "scored") return;
+    points.push({ at, row });
+    if (!best || row.fitness > best.fitness) steps.push({ at, row: (best = row) });
+  });
+  const x = linear([0, Math.max(...points.map((point) => point.at), 1e-9)], [BOX.left, BOX.width - BOX.right]);
+  const y = linear(extent(points.map((point) => point.row.fitness)), [BOX.height - BOX.bottom, BOX.top]);
+  const path = steps.map(({ at, row }, i) => (i ? `H${x(at)}V${y(row.fitness)}` : `M${x(at)} ${y(row.fitness)}`)).join("");
+  return drawing("Best so far", BOX,
+    frame(x, y, { x: clock === "programs" ? "programs evaluated" : clock, y: run.metric }),
+    points.map(({ at, row }) => mark(run, row, { class: "dot", cx: x(at), cy: y(row.fitness), r: 2.6 })),
+    steps.length ? svg("path", { class: "best", d: `${path}H${x(x.domain[1])}` }) : null,
+    steps.map(({ at, row }) => bar(x(at), row, y)),
+    steps.map(({ at, row }) => mark(run, row, { class: "record", cx: x(at), cy: y(row.fitness), r: 4, tabindex: 0 })),
+  );
+}
+
+function bar(at, row, y) {
+  return row.error === null ? null : svg("line", { class: "error", x1: at, x2: at, y1: y(row.fitness - row.error), y2: y(row.fitness + row.error) });
+}
+
+export function against(run) {
+  const names = run.metrics.filter((name) => name !== run.metric && !name.endsWith("_se") && name !== "combined_score");
+  const first = run.axes.map((axis) => axis.name).find((name) => names.includes(name)) ?? names[0];
+  const holder = el("div");
+  const draw = (name) => holder.replaceChildren(scatter(run, name));
+  if (!first) return [el("p", { class: "empty" }, "The evaluator gives no other metric.")];
+  draw(first);
+  return [choice("Against", [first, ...names.filter((name) => name !== first)], draw, "select"), holder];
+}
+
+function scatter(run, name) {
+  const rows = run.scored.filter((row) => name in row.metrics);
+  const x = linear(extent(rows.map((row) => row.metrics[name])), [BOX.left, BOX.width - BOX.right]);
+  const y = linear(extent(rows.map((row) => row.fitness)), [BOX.height - BOX.bottom, BOX.top]);
+  const front = new Set(run.pareto);
+  const onFront = name === run.tie_break || run.frontAxes.has(name) ? rows.filter((row) => front.has(row.iteration)) : [];
+  onFront.sort((a, b) => a.metrics[name] - b.metrics[name]);
+  const path = onFront.map((row, i) => (i ? `H${x(row.metrics[name])}V${y(row.fitness)}` : `M${x(row.metrics[name])} ${y(row.fitness)}`)).join("");
+  return drawing(`${run.metric} against ${name}`, BOX,
+    frame(x, y, { x: name, y: run.metric }),
+    onFront.length > 1 ? svg("path", { class: "front", d: path }) : null,
+    rows.length <= 200 ? rows.map((row) => bar(x(row.metrics[name]), row, y)) : null,
+    rows.map((row) => {
+      const place = { cx: x(row.metrics[name]), cy: y(row.fitness) };
+      const kind = row.iteration === 0 ? "initial" : onFront.includes(row) ? "record" : "dot";
+      return mark(run, row, { ...place, class: kind, r: kind === "dot" ? 3.2 : 4.5, tabindex: kind === "dot" ? -1 : 0 });
+    }),
+  );
+}
+
+export function archiveMap(run) {
+  if (!run.cells.length) return [el("p", { class: "empty" }, "No cell is occupied yet.")];
+  const [across, up] = [run.axes[0], run.axes[1] ?? { name: "", edges: [] }];
+  const best = new Map(); // of further axes the best cell is shown
+  for (const cell of run.cells) {
+    const key = `${cell.cell[0]},${cell.cell[1] ?? 0}`;
+    if (!best.has(key) || best.get(key).fitness < cell.fitness) best.set(key, cell);
+  }
+  const columns = across.edges.length + 1, rows = up.edges.length + 1;
+  const box = { ...BOX, height: rows === 1 ? 130 : BOX.height };
+  const width = (box.width - box.left - box.right) / columns, height = (box.height - box.top - box.bottom) / rows;
+  const tone = shade(run.cells.map((cell) => cell.fitness));
+  const group = svg("g", {});
+  for (let column = 0; column < columns; column++) {
+    for (let row = 0; row < rows; row++) {
+      const place = { x: box.left + column * width + 1, y: box.top + (rows - 1 - row) * height + 1, width: Math.max(1, width - 2), height: Math.max(1, height - 2), rx: 2 };
+      const cell = best.get(`${column},${row}`);
+      if (!cell) group.append(svg("rect", { ...place, class: "vacant" }));
+      else {
+        const program = run.at(cell.iteration), top = cell.iteration === run.ranking[0];
+        const found = mark(run, program, { ...place, class: `cell ${tone(cell.fitness)}${top ? " top" : ""}`, tabindex: 0 }, "rect");
+        found.addEventListener("mouseenter", (event) => run.tip(event, [...lines(program), `since ${duration(cell.since)}`]));
+        group.append(found);
+      }
+    }
+  }
+  const edge = (axis, size, place) => axis.edges.map((value, i) => [value, place(i + 1, size)]);
+  const every = (list, most) => list.filter((_, i) => i % Math.ceil(list.length / most) === 0);
+  const floor = box.height - box.bottom;
+  group.append(
+    ...every(edge(across, width, (i, size) => box.left + i * size), 7).map(([value, at]) => svg("text", { x: at, y: floor + 16, "text-anchor": "middle" }, String(Number(value.toPrecision(3))))),
+    ...every(edge(up, height, (i, size) => floor - i * size), 6).map(([value, at]) => svg("text", { x: box.left - 8, y: at + 4, "text-anchor": "end" }, String(Number(value.toPrecision(3))))),
+    svg("text", { class: "name", x: (box.left + box.width - box.right) / 2, y: box.height - 6, "text-anchor": "middle" }, across.name),
+    svg("text", { class: "name", transform: `translate(14 ${(box.top + floor) / 2}) rotate(-90)`, "text-anchor": "middle" }, up.name),
+  );
+  return [drawing("The archive", box, svg("g", { class: "axes" }, group))];
+}
+
+export function choice(label, names, draw, kind = names.length > 4 ? "select" : "buttons") {
+  if (names.length < 2) return null;
+  if (kind === "select") {
+    const select = el("select", { "aria-label": label, on: { change: () => draw(select.value) } }, names.map((name) => el("option", { value: name }, name)));
+    return el("label", { class: "choice" }, `${label} `, select);
+  }
+  const buttons = names.map((name, i) => el("button", { type: "button", "aria-pressed": String(!i), on: { click: () => press(name) } }, name));
+  const press = (name) => {
+    names.forEach((other, i) => buttons[i].setAttribute("aria-pressed", String(other === name)));
+    draw(name);
+  };
+  return el("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+}

@@ -1,0 +1,88 @@
+import { duration, el, number, spread } from "./dom.js";
+import { short } from "./figures.js";
+
+const FIRST = 15;
+
+export function leaderboard(run) {
+  const tie = run.tie_break && run.tie_break !== run.metric ? run.tie_break : null;
+  const columns = [
+    ["#", (row, rank) => String(rank + 1)],
+    ["iteration", (row) => String(row.iteration), (row) => -row.iteration],
+    [run.metric, (row) => spread(row.fitness, row.error), (row) => row.fitness],
+    ...(run.scored.some((row) => row.estimate !== null) ? [["shrunk", (row) => spread(row.estimate, row.estimate_error), (row) => row.estimate]] : []),
+    ...(tie ? [[tie, (row) => number(row.metrics[tie]), (row) => -row.metrics[tie]]] : []),
+    ["seconds", (row) => number(row.seconds, 1), (row) => -row.seconds],
+    ["change", (row) => row.changes || "–"],
+    ["by", (row) => [row.proposer, row.model].filter(Boolean).join(" · ")],
+  ];
+  let rows = run.ranking.map(run.at), wanted = "", all = false, sorted = "";
+  const body = el("tbody"), more = el("button", { type: "button", class: "more", on: { click: () => ((all = true), fill()) } });
+  const fill = () => {
+    const found = rows.filter((row) => !wanted || `${row.iteration} ${row.id} ${row.changes} ${row.proposer} ${row.model} ${run.detailed(row).code}`.toLowerCase().includes(wanted));
+    const visible = all ? found : found.slice(0, FIRST);
+    body.replaceChildren(...visible.map((row) => el("tr", { tabindex: 0, "data-iteration": row.iteration, class: row.iteration === run.ranking[0] ? "top" : "", on: {
+      click: () => run.open(row.iteration),
+      keydown: (event) => event.key === "Enter" && run.open(row.iteration),
+    } }, columns.map(([name, show], i) => el("td", { class: i > columns.length - 3 ? "words" : "" }, show(row, run.rank(row)))))));
+    more.hidden = visible.length === found.length;
+    more.textContent = `Show all ${found.length.toLocaleString("en-US")}`;
+  };
+  const sort = (name, key) => {
+    rows = sorted === name ? rows.reverse() : [...rows].sort((a, b) => (key(b) ?? -Infinity) - (key(a) ?? -Infinity));
+    sorted = name;
+    fill();
+  };
+  const heads = columns.map(([name, , key], i) => el("th", { scope: "col", class: i > columns.length - 3 ? "words" : "" }, key ? el("button", { type: "button", on: { click: () => sort(name, key) } }, name) : name));
+  const search = el("input", { type: "search", placeholder: "Search changes, code, models", "aria-label": "Search programs", on: { input: () => ((wanted = search.value.trim().toLowerCase()), fill()) } });
+  fill();
+  return [el("div", { class: "choice" }, search), el("div", { class: "scroll" }, el("table", { class: "board" }, el("thead", {}, el("tr", {}, heads)), body)), more];
+}
+
+export function failures(run) {
+  const found = run.failures.map((group) => el("button", { type: "button", class: "failure", on: { click: () => run.open(group.example.iteration) } },
+    el("span", { class: "count" }, String(group.count)), el("span", { class: "kind" }, group.kind.replaceAll("_", " ")), el("span", { class: "why" }, short(group.example.message, 180))));
+  const { rejected, refused } = run.status;
+  const notes = [rejected ? `${rejected} rejected on a lower rung` : "", ...Object.entries(refused).map(([gate, count]) => `${count} refused by ${gate}`)].filter(Boolean);
+  if (!found.length && !notes.length) return [el("p", { class: "empty" }, "Nothing failed, and nothing was refused.")];
+  return [...found, notes.length ? el("p", { class: "note" }, `${notes.join(", ")}.`) : null];
+}
+
+export function operators(run) {
+  if (!run.operators.length) return [el("p", { class: "empty" }, "Nothing has been proposed yet.")];
+  const paid = run.operators.some((entry) => entry.tokens);
+  const widest = Math.max(...run.operators.map((entry) => Math.abs(entry.mean_gain ?? 0)), 1e-12);
+  const heads = ["who", "tries", "better", "mean gain", "", ...(paid ? ["tokens", "dollars"] : [])];
+  return [el("div", { class: "scroll" }, el("table", { class: "numbers" },
+    el("thead", {}, el("tr", {}, heads.map((head, i) => el("th", { scope: "col", class: i ? "right" : "" }, head)))),
+    el("tbody", {}, run.operators.map((entry) => el("tr", {},
+      el("th", { scope: "row" }, entry.name), el("td", {}, String(entry.tries)), el("td", {}, String(entry.successes)),
+      el("td", {}, signedOrDash(entry.mean_gain)), el("td", { class: "bars" }, gauge((entry.mean_gain ?? 0) / widest)),
+      ...(paid ? [el("td", {}, number(entry.tokens)), el("td", {}, entry.dollars.toFixed(4))] : []))))))];
+}
+
+function signedOrDash(value) {
+  return value === null ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4);
+}
+
+function gauge(share) {
+  const bar = el("span", { class: share < 0 ? "gauge below" : "gauge" });
+  bar.style.setProperty("--share", Math.abs(share).toFixed(3));
+  return bar;
+}
+
+export function spend(run) {
+  const { cost } = run;
+  const rows = cost.by.map((entry) => [`${entry.purpose} · ${entry.model || "no model"}`, `${number(entry.calls)} calls, ${number(entry.usage.prompt_tokens + entry.usage.completion_tokens)} tokens, $${entry.usage.cost.toFixed(4)}`]);
+  return [pairs([["Models", cost.in_words], ["Evaluation", duration(cost.evaluation_seconds)], ["Wall clock", duration(cost.elapsed_seconds)],
+    ["Busy at once", cost.elapsed_seconds ? `${(cost.evaluation_seconds / cost.elapsed_seconds).toFixed(2)} evaluations on average` : "–"], ...rows,
+    ...(cost.outages ? [["Outages", String(cost.outages)]] : [])])];
+}
+
+export function environment(run) {
+  const rows = Object.entries({ isolation: run.status.isolation, ...run.environment });
+  return [pairs(rows), el("details", {}, el("summary", {}, "All settings"), el("pre", { class: "code" }, JSON.stringify(run.settings, null, 2)))];
+}
+
+export function pairs(rows) {
+  return el("dl", { class: "facts" }, rows.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}

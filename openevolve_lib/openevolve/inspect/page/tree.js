@@ -1,0 +1,114 @@
+import { el, svg } from "./dom.js";
+import { mark, short } from "./figures.js";
+import { shade } from "./scales.js";
+
+const MOST = 1500; // marks; of larger runs the best and their ancestors are drawn
+const LABELLED = 120; // programs, a line each; larger runs are drawn as marks alone
+
+export function genealogy(run) {
+  const drawn = chosen(run), inside = new Set(drawn.map((row) => row.iteration));
+  const children = new Map(drawn.map((row) => [row.iteration, []]));
+  const roots = [];
+  for (const row of drawn) {
+    const parent = run.byId.get(row.parents[0]);
+    if (parent && inside.has(parent.iteration)) children.get(parent.iteration).push(row);
+    else roots.push(row);
+  }
+  const labelled = drawn.length <= LABELLED;
+  const { places, count, depth } = laidOut(roots, children, labelled);
+  const step = labelled ? 23 : count <= 400 ? 11 : 7;
+  const reach = labelled ? Math.max(14, Math.min(30, 420 / depth)) : Math.max(24, Math.min(80, 900 / depth));
+  const width = 30 + depth * reach + (labelled ? 640 : 40), height = count * step + 24;
+  const x = (row) => 18 + places.get(row.iteration).depth * reach, y = (row) => 14 + places.get(row.iteration).row * step;
+  const way = new Set(run.way(run.ranking[0]));
+  const tone = shade(run.scored.map((row) => row.fitness));
+  const links = svg("g", { "aria-hidden": "true" }), nodes = svg("g", {});
+  for (const row of drawn) {
+    for (const child of children.get(row.iteration)) {
+      const middle = x(row) + reach * 0.5, turn = Math.min(9, reach / 2);
+      const curve = `M${x(row)} ${y(row)}C${middle} ${y(row)} ${middle} ${y(child)} ${x(child)} ${y(child)}`;
+      const elbow = `M${x(row)} ${y(row)}V${y(child) - turn}q0 ${turn} ${turn} ${turn}H${x(child)}`;
+      links.append(svg("path", {
+        class: way.has(child.iteration) ? "link way" : "link",
+        d: labelled ? elbow : curve,
+      }));
+    }
+  }
+  for (const row of drawn) {
+    const top = row.iteration === run.ranking[0];
+    const kind = row.fitness === null ? `unscored ${row.status}` : `${tone(row.fitness)}${top ? " top" : ""}`;
+    nodes.append(mark(run, row, { class: `node ${kind}`, cx: x(row), cy: y(row), r: top ? 7 : labelled ? 5.5 : 3.4, tabindex: row === drawn[0] ? 0 : -1 }));
+    if (labelled) nodes.append(label(run, row, x(row) + 13, y(row) + 4, way.has(row.iteration)));
+  }
+  const picture = svg("svg", { class: "tree", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Genealogy", on: { keydown: (event) => walk(event, run, children, drawn, places) } }, links, nodes);
+  const note = drawn.length < run.programs.length ? el("p", { class: "note" }, `The best ${drawn.length.toLocaleString("en-US")} of ${run.programs.length.toLocaleString("en-US")} programs and their ancestors.`) : null;
+  return [note, el("div", { class: "scroll", tabindex: -1 }, picture)];
+}
+
+function chosen(run) {
+  if (run.programs.length <= MOST) return run.programs;
+  const kept = new Set();
+  for (const iteration of run.ranking) {
+    if (kept.size >= MOST) break;
+    for (const ancestor of run.way(iteration)) kept.add(ancestor);
+  }
+  return run.programs.filter((row) => kept.has(row.iteration));
+}
+
+// With labels every program has a row of its own, below its parent. Else leaves get rows in turn and a parent
+// stands in the middle of its children. Without recursion: runs are deep.
+function laidOut(roots, children, labelled) {
+  const places = new Map();
+  const stack = [...roots].reverse().map((row) => ({ row, depth: 0, done: false }));
+  let count = 0, deepest = 1;
+  while (stack.length) {
+    const top = stack[stack.length - 1], below = children.get(top.row.iteration);
+    if (!top.done) {
+      top.done = true;
+      if (labelled) places.set(top.row.iteration, { row: count++, depth: top.depth });
+      deepest = Math.max(deepest, top.depth + 1);
+      for (let i = below.length - 1; i >= 0; i--) stack.push({ row: below[i], depth: top.depth + 1, done: false });
+      if (below.length) continue;
+    }
+    stack.pop();
+    if (labelled) continue;
+    const row = below.length ? (places.get(below[0].iteration).row + places.get(below[below.length - 1].iteration).row) / 2 : count++;
+    places.set(top.row.iteration, { row, depth: top.depth });
+  }
+  return { places, count, depth: deepest };
+}
+
+function label(run, row, x, y, onWay) {
+  const score = row.fitness === null ? row.failure ?? row.status : row.fitness.toFixed(4);
+  return svg("text", { class: onWay ? "label way" : "label", x, y, on: { click: () => run.open(row.iteration) } },
+    svg("tspan", { class: "count" }, String(row.iteration).padStart(2, "\u2007")),
+    svg("tspan", { class: "score", dx: 8 }, score), svg("tspan", { dx: 10 }, short(row.changes, 70)));
+}
+
+function walk(event, run, children, drawn, places) {
+  const here = run.at(Number(event.target.dataset.iteration));
+  if (!here) return;
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    run.open(here.iteration);
+    return;
+  }
+  const nextRow = (step) => {
+    const order = [...drawn].sort((a, b) => places.get(a.iteration).row - places.get(b.iteration).row);
+    return order[order.indexOf(here) + step];
+  };
+  const next = {
+    ArrowLeft: () => run.byId.get(here.parents[0]),
+    ArrowRight: () => children.get(here.iteration)[0],
+    ArrowUp: () => nextRow(-1),
+    ArrowDown: () => nextRow(1),
+  }[event.key];
+  if (!next) return;
+  event.preventDefault();
+  const target = next() && event.currentTarget.querySelector(`[data-iteration="${next().iteration}"]`);
+  if (!target) return;
+  event.target.setAttribute("tabindex", -1);
+  target.setAttribute("tabindex", 0);
+  target.focus();
+}
+

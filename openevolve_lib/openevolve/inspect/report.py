@@ -1,0 +1,96 @@
+"""One self-contained file that shows a run: offline, and safe to open whatever a program says."""
+
+import base64
+import gzip
+import hashlib
+import json
+import logging
+import os
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from openevolve.errors import UserError
+from openevolve.inspect.description import describe
+from openevolve.inspect.reading import Run, read_run
+
+log = logging.getLogger("openevolve")
+
+LIMIT = 10_000_000  # bytes
+MODULES = (
+    "dom",
+    "scales",
+    "axes",
+    "figures",
+    "tree",
+    "diff",
+    "panel",
+    "tables",
+    "headline",
+    "app",
+)  # in order
+_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export ", re.MULTILINE)
+# The largest first: what is left out is said on the page.
+_SIZES: tuple[dict[str, Any], ...] = ({}, {"max_text": 8_000}, {"max_text": 8_000, "conversations": False})
+
+
+def write_report(run: Run, target: Path | None = None) -> Path:
+    """``report.html`` in the run's folder, whole or not at all. Raises UserError if it cannot be."""
+    target = target or run.folder / "report.html"
+    draft = target.with_name(f".{target.name}.draft")
+    try:
+        draft.write_text(report(run), encoding="utf-8")
+        os.replace(draft, target)
+    except OSError as error:
+        raise UserError(f"{target}: expected room for a report, found: {error.strerror}") from None
+    return target
+
+
+def leave_report(folder: Path) -> str:
+    """Write the report of a run that has ended; what became of it, as a line. It never fails a run."""
+    try:
+        return f"report: {write_report(read_run(str(folder)))}"
+    except Exception as error:
+        log.exception("no report of %s", folder)
+        return f"report: none: {error}"
+
+
+def report(run: Run) -> str:
+    """The page with the run's description in it, below ``LIMIT`` where leaving out texts can do it."""
+    for size in _SIZES:
+        page = assembled(describe(run, **size))
+        if len(page) <= LIMIT:
+            break
+    return page
+
+
+def assembled(description: dict[str, Any]) -> str:
+    """The page. Its Content-Security-Policy lets nothing load or run but the page's own style and script.
+
+    The description is compressed and in base64: nothing in it can be taken for a part of the page.
+    """
+    page = files("openevolve.inspect") / "page"
+    style, script = _read(page, "style.css"), "".join(_module(page, name) for name in MODULES)
+    packed = gzip.compress(json.dumps(description, separators=(",", ":")).encode("ascii"), mtime=0)
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    parts = {"POLICY": policy, "STYLE": style, "SCRIPT": script, "DATA": base64.b64encode(packed).decode()}
+    return re.sub("{{([A-Z]+)}}", lambda match: parts[match[1]], _read(page, "index.html"))
+
+
+def _read(folder: Traversable, name: str) -> str:
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _module(folder: Traversable, name: str) -> str:
+    """A module's text without imports and exports: one file has one scope."""
+    return _EXPORT.sub("", _IMPORT.sub("", _read(folder, f"{name}.js")))
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
