@@ -104,7 +104,8 @@ def _main(options: argparse.Namespace) -> int:
     if setup.resumed is None:
         write_run_info(run, settings, found, secrets)
     print(f"run: {run}\nproposals: {provider}\ndevice: {device}, {task.precision}", flush=True)
-    print(f"isolation: {isolation.line}", flush=True)
+    for line in (*map("note: {}".format, setup.config.notes), f"isolation: {isolation.line}"):
+        print(line, flush=True)
     begun = partial(add_session, run, settings, found, secrets) if setup.resumed else lambda: None
     in_force = replace(setup, config=with_isolation(setup.config, isolation.level), task=task)
     try:

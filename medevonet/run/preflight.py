@@ -45,7 +45,12 @@ class Check:
 def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: bool = False) -> Check:
     """Look at everything that a run depends on; what would stop it is part of the report."""
     problems: list[str] = []
-    lines = [*_provider(config, problems), *_data(task, problems), *_limits(config)]
+    lines = [
+        *map("note: {}".format, config.notes),
+        *_provider(config, problems),
+        *_data(task, problems),
+        *_limits(config),
+    ]
     isolation = _isolation(config.evaluator.isolation, allow_unsafe, private_paths(task), problems)
     config = with_isolation(config, isolation.level)
     lines.append(f"isolation: {isolation.line}")

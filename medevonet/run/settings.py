@@ -8,6 +8,7 @@ from medevonet.task import TaskConfig
 from openevolve.engine.resume_checks import refuse_changes
 from openevolve.settings.files import apply_overrides, check, load_config
 from openevolve.settings.models import Config
+from openevolve.settings.presets import layered
 
 
 def load_settings(path: Path, overrides: Sequence[str]) -> Config:
@@ -19,7 +20,8 @@ def load_settings(path: Path, overrides: Sequence[str]) -> Config:
     if isinstance(task, dict) and "rung_share" in task:  # of runs when there was a single rung
         settings["task"] = {key: value for key, value in task.items() if key != "rung_share"}
         settings["task"]["rung_shares"] = [task["rung_share"]]
-    return check(Config, apply_overrides(settings, overrides), str(path))
+    values, notes = layered(settings, overrides, apply_overrides)
+    return check(Config, values, str(path)).with_notes(notes)
 
 
 def check_protocol(recorded: TaskConfig, task: TaskConfig) -> None:

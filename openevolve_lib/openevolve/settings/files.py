@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from openevolve.errors import UserError
 from openevolve.settings.models import Config
+from openevolve.settings.presets import layered
 from openevolve.settings.secrets import secrets_in, without_credentials, without_secrets
 from openevolve.settings.upstream import adapted
 
@@ -35,20 +36,21 @@ _EXPECTED = {
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML file (none: the defaults), apply ``a.b=value`` overrides and check the whole.
+    """Read a YAML file (none: the defaults), apply a preset and ``a.b=value`` overrides, check the whole.
 
     Raises:
         UserError: no such file, not YAML, an unknown key or a value out of range.
     """
     source = str(path or "config")
-    known = adapted(apply_overrides(read_yaml(path) if path else {}, overrides))
+    values, notes = layered(read_yaml(path) if path else {}, overrides, apply_overrides)
+    known = adapted(values)
     try:
         config = check(Config, known.values, source)
     except UserError as error:
         raise UserError("\n".join([*(f"{source}: {line}" for line in known.refused), str(error)])) from None
     if known.refused:
         raise UserError("\n".join(f"{source}: {line}" for line in known.refused))
-    return config.with_notes(known.notes)
+    return config.with_notes([*notes, *known.notes])
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -111,6 +111,9 @@ class PromptConfig(Section):
     num_top_programs: Annotated[int, Field(ge=0)] = 3
     num_diverse_programs: Annotated[int, Field(ge=0)] = 2
     num_failures: Annotated[int, Field(ge=0)] = 2
+    # Metrics and artifacts that no prompt shows: words of their names (test is one of mean_test_auc), or
+    # patterns with * for whole names.
+    held_out: list[Annotated[str, StringConstraints(min_length=1)]] = []
     include_artifacts: bool = True
     max_artifact_bytes: Annotated[int, Field(ge=0)] = 20_480
     template_dir: Path | None = None  # this engine's templates or OpenEvolve's, by their file names
@@ -219,6 +222,7 @@ class LadderConfig(Section):
 class SearchConfig(Section):
     """Which strategies a search follows, by name."""
 
+    preset: str | None = None  # settings that go below the user's own (``settings.presets``)
     population: str = "map-elites"
     parents: str = "explore-exploit"
     gates: list[str] = ["duplicate", "similarity"]

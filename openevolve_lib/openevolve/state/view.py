@@ -1,8 +1,10 @@
 """What a strategy may see of a run."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from openevolve.population.database import Database
+from openevolve.records.choice import Choice
 from openevolve.records.program import Outcome, Program
 from openevolve.settings.models import Config
 from openevolve.state.state import State
@@ -26,6 +28,16 @@ class View:
     @property
     def population(self) -> Database:
         return self._state.population
+
+    @property
+    def choices(self) -> Mapping[int, Choice]:
+        """By iteration, all that were made before the one at hand."""
+        return self._state.choices
+
+    @property
+    def committed(self) -> Sequence[int]:
+        """Iterations whose outcomes count, in the order in which they began to."""
+        return self._state.committed
 
     def program(self, iteration: int) -> Program:
         return self._state.programs[iteration]

@@ -16,7 +16,7 @@ from openevolve.proposing.desk import Desk, Proposer
 from openevolve.proposing.llm import LLMProposer
 from openevolve.proposing.prompts import build_prompt
 from openevolve.records.program import Context, Elite, Program, Proposal, Usage
-from openevolve.settings.models import Config, DatabaseConfig
+from openevolve.settings.models import Config, DatabaseConfig, PromptConfig
 from openevolve.testing.desks import TestDesk
 from openevolve.testing.proposers import ProposerContract
 from tests.support.replies import PARENT, block, fence, program
@@ -186,8 +186,9 @@ def test_limits_come_from_the_config() -> None:
 
 
 def test_settings_are_checked_before_the_first_call() -> None:
+    database, prompt = DatabaseConfig(fitness_metric="test_auc"), PromptConfig(held_out=["test"])
     with pytest.raises(UserError, match="test_auc"):
-        LLMProposer(Script(), Config(database=DatabaseConfig(fitness_metric="test_auc")))
+        LLMProposer(Script(), Config(database=database, prompt=prompt))
 
 
 def test_equal_contexts_give_equal_proposals() -> None:

@@ -114,10 +114,16 @@ class TestSections:
 
     def test_a_standard_error_stands_beside_its_metric(self) -> None:
         metrics = {"auc": 0.91234, "auc_se": 0.00812, "lonely_se": 0.5}
-        assert metrics_line(metrics, first="auc") == "auc 0.91234 ± 0.0081, lonely_se 0.5"
+        assert (
+            metrics_line(metrics, Config(database=DatabaseConfig(fitness_metric="auc")))
+            == "auc 0.91234 ± 0.0081, lonely_se 0.5"
+        )
 
     def test_metrics_start_with_the_fitness(self) -> None:
-        line = metrics_line({"a": 1701383.0, "z": 0.98765, "b": float("inf")}, first="z")
+        line = metrics_line(
+            {"a": 1701383.0, "z": 0.98765, "b": float("inf")},
+            Config(database=DatabaseConfig(fitness_metric="z")),
+        )
         assert line == "z 0.98765, a 1701383, b inf"
 
 
@@ -203,14 +209,30 @@ class TestArtifacts:
         )
 
 
+HELD_OUT = Config(prompt=PromptConfig(held_out=["test"]))
+
+
 class TestHeldOut:
+    def test_nothing_is_unless_a_setting_says_so(self) -> None:
+        assert "mean_test_auc 0.9" in user_message(context(elite("p", mean_test_auc=0.9)))
+
+    @pytest.mark.parametrize(
+        ("pattern", "name", "held"),
+        [
+            ("secret_*", "secret_score", True), ("secret_*", "mySecret_score", False), ("*_x", "A_X", True),
+            ("val", "val_auc", True), ("val", "valid", False), ("val_auc", "val_auc", True),
+        ],
+    )  # fmt: skip
+    def test_patterns(self, pattern: str, name: str, held: bool) -> None:
+        assert is_held_out(name, ["other", pattern]) is held
+
     @pytest.mark.parametrize("name", ["mean_test_auc", "test", "testAuc", "TEST_auc", "auc-test", "aucTest"])
     def test_nothing_of_the_test_split_is_shown(self, name: str) -> None:
         program = replace(
             elite("p"), metrics={"val_auc": 0.5, name: 0.98765}, artifacts={name: "held out", "log": "seen"}
         )
         shown = context(program, top=(program,), inspirations=(program,))
-        message = user_message(shown)
+        message = user_message(shown, HELD_OUT)
         assert name not in message
         assert "0.98765" not in message
         assert "held out" not in message
@@ -218,13 +240,13 @@ class TestHeldOut:
         assert "seen" in message
 
     def test_it_is_announced(self, caplog: pytest.LogCaptureFixture) -> None:
-        user_message(context(elite("p", announced_test_auc=1.0)))
-        user_message(context(elite("p", announced_test_auc=1.0)))
+        user_message(context(elite("p", announced_test_auc=1.0)), HELD_OUT)
+        user_message(context(elite("p", announced_test_auc=1.0)), HELD_OUT)
         assert caplog.text.count("announced_test_auc is kept out") == 1
 
     @pytest.mark.parametrize("name", ["latest", "contest_score", "val_auc", "attested", "params"])
     def test_other_names_are_shown(self, name: str) -> None:
-        assert not is_held_out(name)
+        assert not is_held_out(name, ["test"])
 
     @pytest.mark.parametrize(
         "database",
@@ -234,8 +256,8 @@ class TestHeldOut:
         ],
     )
     def test_it_cannot_be_what_is_searched_for(self, database: DatabaseConfig) -> None:
-        with pytest.raises(UserError, match="found test_auc: the test split"):
-            check_prompt_settings(Config(database=database))
+        with pytest.raises(UserError, match=r"found test_auc, which prompt\.held_out"):
+            check_prompt_settings(Config(database=database, prompt=HELD_OUT.prompt))
 
 
 def templates(folder: Path, **texts: str) -> Config:

@@ -1,7 +1,7 @@
 """What a language model is asked: templates as files, one function a section.
 
 Only what the context holds is shown. Texts that programs or models wrote stand in fences or quotes
-that they cannot close, and no metric or artifact of a test split is shown.
+that they cannot close, and no metric or artifact that ``prompt.held_out`` names is shown.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def check_prompt_settings(config: Config) -> None:
-    """Raises UserError for settings that no prompt can be built from: templates, metrics of a test split."""
+    """Raises UserError for settings that no prompt can be built from: templates, held-out metrics."""
     templates = _templates(config)
     words = config.prompt.template_variations.keys()
     if unused := words - set[str]().union(*(templates[name].placeholders for name in templates)):
@@ -34,10 +34,10 @@ def check_prompt_settings(config: Config) -> None:
             f"prompt.template_dir, found {', '.join(sorted(unused))}, which none of them has"
         )
     for name in (config.database.fitness_metric, *archive_axes(config)):
-        if is_held_out(name):
+        if is_held_out(name, config.prompt.held_out):
             raise UserError(
-                f"expected a fitness metric and archive axes that a search may see, found {name}: the test "
-                "split must not guide the search; use a metric of the validation split, or another name"
+                f"expected a fitness metric and archive axes that a search may see, found {name}, which "
+                "prompt.held_out names; use another metric, or another pattern"
             )
 
 
@@ -83,12 +83,11 @@ def retry_prompt(messages: Sequence[Message], reply: str, problem: str, config: 
 def build_review_prompt(child: Elite, parent: Elite, config: Config) -> list[Message]:
     """A system and a user message that ask what the child's scores say. Raises UserError."""
     templates = _templates(config)
-    fitness = config.database.fitness_metric
     request = templates["review"].render(
-        parent_metrics=metrics_line(parent.metrics, fitness),
+        parent_metrics=metrics_line(parent.metrics, config),
         parent_program=fenced(parent.program.code, config.language),
         changes=quoted(child.program.changes),
-        metrics=metrics_line(child.metrics, fitness),
+        metrics=metrics_line(child.metrics, config),
         program=fenced(child.program.code, config.language),
     )
     return _messages(templates["review_system"].render(), request)

@@ -33,7 +33,7 @@ def user_message(context: Context, config: Config, templates: Templates) -> str 
         fitness_score=_score(context.parent, config),
         improvement_areas=f"- {config.database.fitness_metric} has to rise",
         language=config.language,
-        metrics="\n".join(f"- {key}: {metrics[key]:.4f}" for key in without_held_out(metrics)),
+        metrics="\n".join(f"- {key}: {metrics[key]:.4f}" for key in without_held_out(metrics, config)),
     )
 
 
@@ -81,7 +81,7 @@ def _programs(name: str, elites: Iterable[Elite], config: Config, templates: Tem
             "program_number": str(number),
             "program_snippet": sections.shown_text(elite.program, config),
             "score": _score(elite, config),
-            "key_features": metrics_line(elite.metrics, config.database.fitness_metric),
+            "key_features": metrics_line(elite.metrics, config),
             "program_type": "of another kind",
             "unique_features": elite.program.changes,
         }

@@ -1,12 +1,14 @@
 """Texts that others wrote, quoted so that nothing in them can be taken for a part of the prompt."""
 
+import fnmatch
 import functools
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from openevolve.records.program import standard_error_of
+from openevolve.settings.models import Config
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +45,13 @@ def clipped(text: str, max_bytes: int) -> str:
     return content[:half].decode("utf-8", "ignore") + note + content[-half:].decode("utf-8", "ignore")
 
 
-def metrics_line(metrics: Mapping[str, float], first: str) -> str:
-    """``name value, ...`` with the metric ``first`` in front; those of a test split are left out.
+def metrics_line(metrics: Mapping[str, float], config: Config) -> str:
+    """``name value, ...`` with fitness in front; what ``prompt.held_out`` names is left out.
 
     A metric that comes with its standard error is shown as ``name value ± error``.
     """
-    shown = sorted(without_held_out(metrics), key=lambda name: (name != first, name))
+    first = config.database.fitness_metric
+    shown = sorted(without_held_out(metrics, config), key=lambda name: (name != first, name))
     errors = {name: standard_error_of(name) for name in shown if standard_error_of(name) in metrics}
     texts = [
         f"{name} {_compact(metrics[name])}" + (f" ± {metrics[errors[name]]:.2g}" if name in errors else "")
@@ -58,21 +61,29 @@ def metrics_line(metrics: Mapping[str, float], first: str) -> str:
     return ", ".join(texts) or "none"
 
 
-def without_held_out(names: Mapping[str, object]) -> list[str]:
+def without_held_out(names: Mapping[str, object], config: Config) -> list[str]:
     """The names that a search may see; each that it may not is announced once in the log."""
-    for name in filter(is_held_out, names):
-        _announce(name)
-    return [name for name in names if not is_held_out(name)]
+    patterns = config.prompt.held_out
+    for name in names:
+        if is_held_out(name, patterns):
+            _announce(name)
+    return [name for name in names if not is_held_out(name, patterns)]
 
 
-def is_held_out(name: str) -> bool:
-    """Whether a name speaks of a test split: ``mean_test_auc`` or ``testAuc``, but not ``latest``."""
-    return "test" in {word.lower() for word in WORD.findall(name)}
+def is_held_out(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a pattern is a word of the name or, with ``*``, matches the whole of it; case does not count.
+
+    ``test`` is a word of ``mean_test_auc`` and of ``testAuc``, and none of ``latest``.
+    """
+    words = {word.lower() for word in WORD.findall(name)}
+    return any(
+        pattern.lower() in words or fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns
+    )
 
 
 @functools.cache
 def _announce(name: str) -> None:
-    log.warning("%s is kept out of all prompts: the test split must not guide the search", name)
+    log.warning("%s is kept out of all prompts (prompt.held_out)", name)
 
 
 def _compact(value: float) -> str:

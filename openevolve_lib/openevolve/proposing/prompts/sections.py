@@ -20,7 +20,7 @@ def task(context: Context, config: Config, templates: Templates) -> str:
 
 def parent(context: Context, config: Config, templates: Templates) -> str:
     return templates["parent"].render(
-        metrics=metrics_line(context.parent.metrics, config.database.fitness_metric),
+        metrics=metrics_line(context.parent.metrics, config),
         program=fenced(context.parent.program.code, config.language),
     )
 
@@ -29,7 +29,9 @@ def artifacts(context: Context, config: Config, templates: Templates) -> str:
     """What the parent's evaluation wrote, ``max_artifact_bytes`` in all."""
     if not config.prompt.include_artifacts:
         return ""
-    texts = {name: context.parent.artifacts[name] for name in without_held_out(context.parent.artifacts)}
+    texts = {
+        name: context.parent.artifacts[name] for name in without_held_out(context.parent.artifacts, config)
+    }
     shared = _share(texts, config.prompt.max_artifact_bytes)
     items = [templates["quote"].render(name=quoted(n), text=fenced(t)) for n, t in shared.items() if t]
     return templates["artifacts"].render(artifacts="\n\n".join(items)) if items else ""
@@ -81,7 +83,7 @@ def programs(elites: Sequence[Elite], config: Config, templates: Templates) -> s
     return "\n\n".join(
         templates["program"].render(
             number=str(number),
-            metrics=metrics_line(elite.metrics, config.database.fitness_metric),
+            metrics=metrics_line(elite.metrics, config),
             changes=quoted(elite.program.changes),
             program=fenced(shown_text(elite.program, config), tag),
         )

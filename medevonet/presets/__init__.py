@@ -1,0 +1,1 @@
+"""Ways of searching that this project names (``openevolve.settings.presets``)."""

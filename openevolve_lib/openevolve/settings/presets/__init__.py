@@ -1,0 +1,116 @@
+"""Ways of searching by name: a preset is a YAML file of settings, which the user's own go before.
+
+A preset that a config file names fills in what the file leaves out. One that ``--set search.preset=NAME``
+names goes before the file; all that ``--set`` gives goes before both. The engine's own presets are the
+files beside this one; another package offers its own by an entry point of the group ``openevolve.presets``
+with the preset's name, whose value is the package that holds ``NAME.yaml``.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
+from importlib.metadata import entry_points
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import yaml
+
+from openevolve.errors import UserError
+
+GROUP = "openevolve.presets"
+
+Values = Mapping[str, Any]
+Apply = Callable[[Values, Sequence[str]], dict[str, Any]]
+
+
+def names() -> list[str]:
+    """The known presets, those of other packages included."""
+    return sorted(_files())
+
+
+def about(name: str) -> str:
+    """What a preset is, in a line. Raises UserError."""
+    return str(_read(name)["about"])
+
+
+def preset(name: str) -> dict[str, Any]:
+    """A preset's settings. Raises UserError, which names the nearest known one."""
+    return {key: value for key, value in _read(name).items() if key != "about"}
+
+
+def layered(values: Values, overrides: Sequence[str], apply: Apply) -> tuple[dict[str, Any], list[str]]:
+    """A file's values and what ``--set`` gives, with the preset that one of them names; and notes on it.
+
+    ``apply`` sets overrides in values. Raises UserError for an unknown preset.
+    """
+    given = apply(values, overrides)
+    name = _named(given)
+    if name is None:
+        return given, []
+    found = preset(name)
+    asked_for = _named(apply({}, overrides)) is not None
+    below = merged(values, found) if asked_for else merged(found, values)
+    result = apply(below, overrides)
+    return result, _notes(name, found, result)
+
+
+def merged(below: Values, above: Values) -> dict[str, Any]:
+    """Both, section by section; where both have a value, that of ``above``."""
+    result = dict(below)
+    for key, value in above.items():
+        lower = result.get(key)
+        both = isinstance(value, Mapping) and isinstance(lower, Mapping)
+        result[key] = merged(lower, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _named(values: Values) -> str | None:
+    search = values.get("search")
+    name = search.get("preset") if isinstance(search, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _notes(name: str, found: Values, result: Values) -> list[str]:
+    """Which settings are the preset's, and which of its own it does not get through."""
+    placed = [(place, value, _at(result, place)) for place, value in _leaves(found)]
+    sets = [f"{place}={_shown(value)}" for place, value, now in placed if now == value]
+    kept = [f"{place}={_shown(now)} (not {_shown(value)})" for place, value, now in placed if now != value]
+    notes = [f"search.preset {name}: {about(name)}", f"search.preset {name} sets {', '.join(sets)}"]
+    return [*notes, *([f"search.preset {name} leaves as set otherwise: {', '.join(kept)}"] if kept else [])]
+
+
+def _leaves(values: Values, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _at(values: Any, place: str) -> Any:
+    for key in place.split("."):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _shown(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+
+
+def _read(name: str) -> dict[str, Any]:
+    files = _files()
+    if name not in files:
+        near = difflib.get_close_matches(name, files, n=1, cutoff=0.0)[0]
+        raise UserError(
+            f"search.preset: expected one of {', '.join(sorted(files))}, found {name!r}; "
+            f"the nearest known one is {near}"
+        )
+    values: dict[str, Any] = yaml.safe_load(files[name].read_text(encoding="utf-8"))
+    return values
+
+
+def _files() -> dict[str, Traversable]:
+    """By name; an engine's own goes before another package's."""
+    others = {p.name: resources.files(p.value) / f"{p.name}.yaml" for p in entry_points(group=GROUP)}
+    own = (file for file in resources.files(__package__).iterdir() if file.name.endswith(".yaml"))
+    return others | {file.name.removesuffix(".yaml"): file for file in own}

@@ -1,0 +1,49 @@
+"""Parents without a search."""
+
+from openevolve.search.baselines import Best, Initial, Latest, Random
+from openevolve.settings.files import load_config
+from openevolve.settings.registry import NoSettings
+from openevolve.state.view import View
+from openevolve.testing.parents import ParentStrategyContract, populated
+
+
+class _WithoutDraws(ParentStrategyContract):
+    def test_another_seed_gives_other_choices(self) -> None:
+        """Not here: there is one choice."""
+        first, config = self.build("random_seed=5")
+        second, _ = self.build("random_seed=6")
+        state = populated(config, 40)
+        chosen = [[s.choose(View(state, 40), i).parent for i in range(40, 60)] for s in (first, second)]
+        assert chosen[0] == chosen[1]
+
+
+class TestInitial(_WithoutDraws):
+    strategy = Initial
+
+
+class TestLatest(_WithoutDraws):
+    strategy = Latest
+
+
+class TestBest(_WithoutDraws):
+    strategy = Best
+
+
+class TestRandom(ParentStrategyContract):
+    strategy = Random
+
+
+def test_who_is_the_parent() -> None:
+    config = load_config(None, [])
+    state = populated(config, 20)
+    state.committed = [0, 7, 19, 3, 1000]  # the last of them failed
+    view = View(state, 20)
+    found = [cls(config, NoSettings()).choose(view, 20).parent for cls in (Initial, Latest, Best)]
+    assert found == ["p0", "p3", "p19"]
+
+
+def test_no_program_is_likelier_than_another() -> None:
+    config = load_config(None, [])
+    view = View(populated(config, 10), 10)
+    chosen = [Random(config, NoSettings()).choose(view, i).parent for i in range(2000)]
+    assert all(abs(chosen.count(f"p{i}") / 2000 - 0.1) < 0.04 for i in range(10))
