@@ -12,7 +12,6 @@ from typing import Any
 from openevolve.errors import UserError
 from openevolve.population.axes import declared_axes
 from openevolve.population.database import Database
-from openevolve.population.fingerprints import normalized
 from openevolve.population.island import Cell
 from openevolve.records.choice import Choice
 from openevolve.records.decision import Decision, Verdict
@@ -21,6 +20,7 @@ from openevolve.settings.files import check
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.settings.registry import find
 from openevolve.state.random import random_source
+from openevolve.state.sameness import Sameness
 
 JOURNAL_VERSION = 2
 _PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
@@ -70,8 +70,7 @@ class State:
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
-    _tried: dict[str, set[int]] = field(default_factory=dict)  # iterations, by normalized code
-    _committed_with: dict[str, int] = field(default_factory=dict)
+    _sameness: Sameness = field(default_factory=Sameness)
 
     def __post_init__(self) -> None:
         self.population = _population(self.config)
@@ -138,7 +137,7 @@ class State:
         self._contexts.pop(iteration, None)
         self.replies.pop((iteration, "proposal"), None)
         if program.code:
-            self._tried.setdefault(self._fingerprint(program.code), set()).add(iteration)
+            self._sameness.note("tried", program.code, iteration)
         else:
             self.problems[iteration] = event["problem"]
 
@@ -167,11 +166,9 @@ class State:
         self.audits += self.audited(iteration)
         if outcome.evaluated:
             self.rungs = max(self.rungs, *self.decisions.get(iteration, {}), 0)
-        tried = self._tried[self._fingerprint(program.code)]
-        if outcome.failure in _PASSING:
-            tried.discard(iteration)
-        else:
-            tried.add(iteration)  # again, where it is the initial program of an earlier session
+        # Tried once more, where it is the initial program of an earlier session.
+        ended = "to try again" if outcome.failure in _PASSING else "tried"
+        self._sameness.note(ended, program.code, iteration)
 
     def _committed(self, event: Event) -> None:
         iteration = event["iteration"]
@@ -182,7 +179,7 @@ class State:
             self.population.add_failure(Failure(program, outcome))
         elif event["duplicate_of"] is None:
             self.population.add(Elite(program, outcome.metrics, outcome.artifacts))
-            self._committed_with.setdefault(self._fingerprint(program.code), iteration)
+            self._sameness.note("member", program.code, iteration)
 
     def _migrated(self, event: Event) -> None:
         for program_id, _, target in event["moves"]:
@@ -225,15 +222,11 @@ class State:
 
         Programs that took too long or too much memory may be tried again: they are not among those.
         """
-        tried = self._tried.get(self._fingerprint(code), set())
-        return min((iteration for iteration in tried if iteration < before), default=None)
+        return self._sameness.first_tried(code, self.config.language, before)
 
     def member_like(self, code: str) -> int | None:
         """The iteration of a program of the population that is the same."""
-        return self._committed_with.get(self._fingerprint(code))
-
-    def _fingerprint(self, code: str) -> str:
-        return normalized(code, self.config.language)
+        return self._sameness.member(code, self.config.language)
 
     def _context(self, choice: Choice) -> Context:
         member = self.population.member
