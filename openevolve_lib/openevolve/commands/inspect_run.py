@@ -15,10 +15,11 @@ from typing import Any
 
 from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
-from openevolve.inspect import questions, single, tables
+from openevolve.inspect import comparing, database, questions, single, tables
 from openevolve.inspect.clean import clean
-from openevolve.inspect.reading import Run, all_runs, read_run
+from openevolve.inspect.reading import Run, all_runs, find_journal, read_run
 from openevolve.inspect.report import write_report
+from openevolve.inspect.tailing import last_log, tail
 
 Options = argparse.Namespace
 
@@ -36,6 +37,11 @@ class Verb:
 _ID = ("id", {"metavar": "ID"})
 _TOP = ("--top", {"type": int, "default": 20, "metavar": "N", "help": "so many programs (20)"})
 _BY = ("--by", {"metavar": "METRIC", "help": "best in this metric; --by=-METRIC: less is better"})
+
+_LINES: tuple[str, dict[str, Any]] = (
+    "--lines",
+    {"type": int, "default": 20, "metavar": "N", "help": "so many (20)"},
+)
 
 VERBS: dict[str, Verb] = {
     "status": Verb("progress, best, failures, spend", lambda run, _: _status(run), tables.status),
@@ -63,6 +69,24 @@ VERBS: dict[str, Verb] = {
         tables.lineage,
         (_ID,),
     ),
+    "compare": Verb(
+        "two programs: difference, error, p-value, part by part",
+        lambda run, options: comparing.compare(run, options.id, options.other),
+        tables.comparison,
+        (_ID, ("other", {"metavar": "ID"})),
+    ),
+    "compare-runs": Verb(
+        "the best of two runs: difference, error, p-value, settings that differ",
+        lambda run, options: comparing.compare_runs(run, read_run(options.other)),
+        tables.comparison,
+        (("other", {"metavar": "OTHER_RUN"}),),
+    ),
+    "context": Verb(
+        "what a proposal was made from: the programs that were drawn, the prompt",
+        lambda run, options: single.context(run, options.id),
+        tables.context,
+        (_ID,),
+    ),
     "pareto": Verb(
         "programs that none beats in both of two metrics",
         lambda run, options: questions.pareto(run, options.first, options.second),
@@ -83,6 +107,18 @@ VERBS: dict[str, Verb] = {
         tables.matches,
         (("words", {"metavar": "TEXT"}),),
     ),
+    "sql": Verb(
+        "a SELECT over the tables programs, measurements and replies; '' tells their columns",
+        lambda run, options: database.sql(run, options.question),
+        tables.records,
+        (("question", {"metavar": "SELECT"}),),
+    ),
+    "logs": Verb(
+        "the end of the latest log",
+        lambda run, options: last_log(run.folder, run.journal, options.lines),
+        lambda lines: "\n".join(lines) or "the log is empty",
+        (_LINES,),
+    ),
 }
 
 
@@ -94,7 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _answer(options: Options) -> int:
     try:
-        print(_text(options), flush=True)
+        if options.verb == "tail":
+            for line in tail(find_journal(options.run), options.lines, follow=options.follow):
+                print(line, flush=True)
+        else:
+            print(_text(options), flush=True)
     except UserError as error:
         print(f"error: {clean(str(error))}", file=sys.stderr)
         return EXIT_USER_ERROR
@@ -155,6 +195,10 @@ def _parser() -> argparse.ArgumentParser:
     page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
+    events = verbs.add_parser("tail", help="the last events, one a line")
+    events.add_argument("-f", "--follow", action="store_true", help="and those to come, while it runs")
+    events.add_argument(_LINES[0], **_LINES[1])
+    events.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     for name, verb in VERBS.items():
         command = verbs.add_parser(name, help=verb.help, description=verb.help)
         for flag, settings in verb.arguments:

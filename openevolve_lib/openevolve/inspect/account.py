@@ -1,4 +1,4 @@
-"""What a journal tells beyond the state: who proposed, what was asked and answered, when, what was refused.
+"""What a journal tells beyond the state: who proposed, what was asked and answered, what was refused, when.
 
 A run itself lets these go once they are used. A reader folds them from the same events, beside the state.
 """
@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openevolve.records.program import Usage
+from openevolve.population.island import Cell
+from openevolve.records.program import Elite, Usage
 from openevolve.state.journal import Event
+from openevolve.state.state import State
 
 
 @dataclass(frozen=True)
@@ -25,25 +27,42 @@ class Reply:
     elapsed: float  # seconds since the run began
 
 
+@dataclass(frozen=True)
+class Placing:
+    """What became of a program with a score in the archive, as it was when it counted."""
+
+    cell: Cell
+    before: str | None  # who held the cell, by id
+    holder: str  # who holds it since
+
+
 @dataclass
 class Account:
     """By iteration, where nothing else is said. Only ``apply`` changes it."""
 
+    events: int = 0
+
     proposers: dict[int, str] = field(default_factory=dict)
     models: dict[int, str] = field(default_factory=dict)
     proposed_at: dict[int, float] = field(default_factory=dict)  # seconds since the run began
+    began_at: dict[int, float] = field(default_factory=dict)  # its measurement, the latest
     measured_at: dict[int, float] = field(default_factory=dict)
+    placings: dict[int, Placing] = field(default_factory=dict)
     replies: defaultdict[int, list[Reply]] = field(default_factory=lambda: defaultdict(list))
     refusals: defaultdict[int, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     duplicates: dict[int, int] = field(default_factory=dict)  # of which iteration
     outages: int = 0  # failures of a provider that count against no program
     outage_usage: Usage = field(default_factory=Usage)
+    _holders: dict[Cell, str] = field(default_factory=dict)
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: Event, state: State) -> None:
         """Take in an event that the state has taken in."""
+        self.events += 1
         fold = _FOLDS.get(event["event"])
         if fold is not None:
             fold(self, event)
+        elif event["event"] == "committed":
+            self._committed(event, state)
 
     def spent(self, iteration: int) -> Usage:
         """What the calls of an iteration took, reviews included."""
@@ -75,12 +94,24 @@ class Account:
         self.models[iteration] = event["model"]
         self.proposed_at[iteration] = event["elapsed"]
 
+    def _measuring(self, event: Event) -> None:
+        self.began_at[event["iteration"]] = event["elapsed"]
+
     def _measured(self, event: Event) -> None:
         self.measured_at[event["iteration"]] = event["elapsed"]
 
-    def _committed(self, event: Event) -> None:
+    def _committed(self, event: Event, state: State) -> None:
+        iteration = event["iteration"]
         if event["duplicate_of"] is not None:
-            self.duplicates[event["iteration"]] = event["duplicate_of"]
+            self.duplicates[iteration] = event["duplicate_of"]
+            return
+        program, outcome = state.programs[iteration], state.outcomes[iteration]
+        if not outcome.evaluated:
+            return
+        cell = state.population.cell(Elite(program, outcome.metrics))
+        holder = state.population.archive_cells[cell][-1]
+        self.placings[iteration] = Placing(cell, self._holders.get(cell), holder)
+        self._holders[cell] = holder
 
 
 _FOLDS: dict[str, Any] = {
@@ -88,6 +119,6 @@ _FOLDS: dict[str, Any] = {
     "provider_failed": Account._provider_failed,
     "refused": Account._refused,
     "proposed": Account._proposed,
+    "measuring": Account._measuring,
     "measured": Account._measured,
-    "committed": Account._committed,
 }

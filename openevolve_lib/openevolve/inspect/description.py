@@ -9,6 +9,7 @@ from typing import Any
 from openevolve.inspect import questions
 from openevolve.inspect.clean import shown, without_held_out
 from openevolve.inspect.facts import Fact, facts
+from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
 from openevolve.inspect.shrinkage import luck_of_the_best
 from openevolve.inspect.single import details
@@ -24,13 +25,13 @@ def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) ->
     Texts stand once each in ``texts``, clipped to ``max_text`` bytes; programs name them by their position.
     Without ``conversations`` prompts and replies are left out, and ``left_out`` says so.
     """
-    rows, texts = facts(run), Texts(max_text)
+    rows, described, texts = facts(run), list[Fact](), Texts(max_text)
     ranked = questions.ranked(rows)
     for row in rows:
         found = details(run, row["iteration"])
         if not conversations:
             found["conversation"] = []
-        row["details"] = texts.folded(found)
+        described.append(row | {"details": texts.folded(found)})
     return {
         "version": VERSION,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,7 +39,10 @@ def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) ->
         "verdict": verdict(ranked),
         "tie_break": run.state.config.database.tie_break_metric,
         "axes": [{"name": axis.name, "edges": list(axis.edges)} for axis in run.state.population.axes],
-        "programs": rows,
+        "parts": parts_of(
+            run.state.config.database.fitness_metric, (name for row in rows for name in row["metrics"])
+        ),
+        "programs": described,
         "ranking": [row["iteration"] for row in ranked],
         "pareto": [row["iteration"] for row in questions.pareto(run)],
         "cells": questions.cells(run),

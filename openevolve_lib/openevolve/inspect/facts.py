@@ -6,7 +6,7 @@ from openevolve.errors import UserError
 from openevolve.inspect.clean import shown
 from openevolve.inspect.reading import Run
 from openevolve.inspect.shrinkage import shrunk
-from openevolve.records.program import Elite, Outcome, Program, Usage, standard_error_of
+from openevolve.records.program import Outcome, Program, Usage, standard_error_of
 
 Fact = dict[str, Any]
 
@@ -16,7 +16,15 @@ def facts(run: Run) -> list[Fact]:
 
     ``fitness`` is what was measured, ``error`` its standard error where the evaluator gives one, ``estimate``
     and ``estimate_error`` the same with selected luck taken back (``shrinkage``); all None without a score.
+    They are worked out once for as long as the run does not grow: callers change none.
     """
+    if run.known.get("at") != run.account.events:
+        run.known.update(at=run.account.events, facts=_facts(run))
+    found: list[Fact] = run.known["facts"]
+    return found
+
+
+def _facts(run: Run) -> list[Fact]:
     state = run.state
     elites = {key[-1]: cell for cell, key in state.population.archive_cells.items()}
     rows = [_fact(run, state.programs[iteration], elites) for iteration in sorted(state.programs)]
@@ -27,7 +35,7 @@ def facts(run: Run) -> list[Fact]:
 def _fact(run: Run, program: Program, elites: dict[str, tuple[int, ...]]) -> Fact:
     state, account, iteration = run.state, run.account, program.iteration
     outcome = state.outcomes.get(iteration)
-    choice = state.choices.get(iteration)
+    choice, placing = state.choices.get(iteration), account.placings.get(iteration)
     fact: Fact = {
         "id": program.id,
         "iteration": iteration,
@@ -40,9 +48,10 @@ def _fact(run: Run, program: Program, elites: dict[str, tuple[int, ...]]) -> Fac
         "model": account.models.get(iteration, ""),
         "rule": choice.rule if choice else "",
         "proposed_at": account.proposed_at.get(iteration),
+        "began_at": account.began_at.get(iteration),
         "measured_at": account.measured_at.get(iteration),
         "duplicate_of": account.duplicates.get(iteration),
-        "cell": None,
+        "cell": list(placing.cell) if placing else None,
         "holds_cell": program.id in elites,
         "fitness": None,
         "error": None,
@@ -54,14 +63,14 @@ def _fact(run: Run, program: Program, elites: dict[str, tuple[int, ...]]) -> Fac
         "message": "",
     }
     if outcome is not None:
-        fact |= _ending(run, program, outcome)
+        fact |= _ending(run, outcome)
     usage = account.spent(iteration)
     if usage != Usage():
         fact |= {"tokens": usage.tokens, "dollars": usage.cost}
     return fact
 
 
-def _ending(run: Run, program: Program, outcome: Outcome) -> Fact:
+def _ending(run: Run, outcome: Outcome) -> Fact:
     found: Fact = {
         "metrics": shown(outcome.metrics),
         "seconds": outcome.seconds,
@@ -73,7 +82,6 @@ def _ending(run: Run, program: Program, outcome: Outcome) -> Fact:
         name = population.config.fitness_metric
         found["fitness"] = population.fitness(outcome.metrics)
         found["error"] = outcome.metrics.get(standard_error_of(name))
-        found["cell"] = list(population.cell(Elite(program, outcome.metrics)))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Run:
     account: Account
     info: Mapping[str, Any]  # run_info.json: machine, versions, commands; empty where there is none
     running: bool  # whether a process writes the journal
+    known: dict[str, Any] = field(default_factory=dict)  # what readers have worked out; see ``facts``
 
     @property
     def standing(self) -> str:
@@ -43,7 +44,7 @@ def read_run(name: str | None = None) -> Run:
     """
     journal = find_journal(name)
     state, account = State(), Account()
-    fold(state, _also(read_journal(journal), account))
+    fold(state, also(read_journal(journal), account, state))
     if not state.sessions:
         raise UserError(f"{journal}: expected a run that has begun, found no event yet; look again later")
     folder = journal.parent
@@ -52,11 +53,11 @@ def read_run(name: str | None = None) -> Run:
     return Run(folder, journal, state, account, _info(folder), is_written(journal))
 
 
-def _also(events: Iterator[Event], account: Account) -> Iterator[Event]:
+def also(events: Iterator[Event], account: Account, state: State) -> Iterator[Event]:
     """The events; ``account`` takes each in once the state has, since a fold asks for the next only then."""
     for event in events:
         yield event
-        account.apply(event)
+        account.apply(event, state)
 
 
 def find_journal(name: str | None) -> Path:

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from math import hypot
 from typing import Any
 
+from openevolve.errors import UserError
 from openevolve.inspect.clean import shown
 from openevolve.inspect.facts import Fact, facts, iteration_of
+from openevolve.inspect.parts import curves
 from openevolve.inspect.reading import Run
 
 
@@ -43,10 +45,49 @@ def details(run: Run, iteration: int) -> dict[str, Any]:
             for reply in account.replies.get(iteration, ())
         ],
         "artifacts": shown(outcome.artifacts) if outcome else {},
+        "curves": curves(shown(outcome.artifacts)) if outcome else [],
+        "archive": _archive(run, iteration),
         "output": outcome.output_tail if outcome else "",
         "device": outcome.device if outcome else "",
         "review": state.reviews.get(iteration, ""),
     }  # fmt: skip
+
+
+def _archive(run: Run, iteration: int) -> str:
+    """What became of a program with a score in the archive, and why."""
+    placing = run.account.placings.get(iteration)
+    if placing is None:
+        return ""
+    mine = run.state.programs[iteration].id
+    cell = "cell " + " · ".join(map(str, placing.cell))
+    if placing.holder == mine:
+        if placing.before is None:
+            return f"took {cell}, which was empty"
+        return f"took {cell} from iteration {run.state.iterations[placing.before]}"
+    return f"{cell} stays with iteration {run.state.iterations[placing.holder]}, which is better"
+
+
+def context(run: Run, name: str) -> dict[str, Any]:
+    """What the proposal of an iteration was made from. Raises UserError for the initial program."""
+    iteration = iteration_of(run, name)
+    choice = run.state.choices.get(iteration)
+    if choice is None:
+        raise UserError(f"{name}: expected a program that was proposed, found the initial one")
+    rows = {row["id"]: row for row in facts(run)}
+    by_iteration = {row["iteration"]: row for row in rows.values()}
+    proposals = [reply for reply in run.account.replies.get(iteration, ()) if reply.purpose == "proposal"]
+    return {
+        "iteration": iteration,
+        "strategy": choice.strategy,
+        "rule": choice.rule,
+        "draw": choice.draw,
+        "island": choice.island,
+        "parent": rows.get(choice.parent),
+        "top": [rows[each] for each in choice.top],
+        "inspirations": [rows[each] for each in choice.inspirations],
+        "failures": [by_iteration[each] for each in choice.failures],
+        "prompt": [dict(message) for message in proposals[0].messages] if proposals else [],
+    }
 
 
 def diff(run: Run, name: str, other: str | None = None) -> dict[str, Any]:

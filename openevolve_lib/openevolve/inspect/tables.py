@@ -161,6 +161,87 @@ def matches(rows: Sequence[Row]) -> str:
     )
 
 
+def comparison(answer: Row) -> str:
+    """Of two programs or two runs."""
+    lines = [_side("first", answer["first"]), _side("second", answer["second"])]
+    difference = spread(answer["difference"], answer["error"], signed=True)
+    p_value = "" if answer["p_value"] is None else f", p = {answer['p_value']:.3g} (independent errors)"
+    lines.append(f"{'difference:':<12}{difference}{p_value}")
+    if "estimated" in answer:
+        lines.append(f"{'estimated:':<12}{answer['estimated']:+.4f}, with selected luck taken back")
+    if answer.get("paired"):
+        paired = answer["paired"]
+        lines.append(
+            f"{'paired:':<12}{paired['mean']:+.4f} over {paired['count']} parts of the fitness, p = "
+            f"{paired['p_value']:.3g} (all flips of signs; never below {paired['smallest_possible']:.3g})"
+        )
+    return clean("\n".join(lines)) + "\n\n" + (_parts(answer) if "parts" in answer else _settings(answer))
+
+
+def _side(name: str, row: Row) -> str:
+    score = spread(row["fitness"], row["error"])
+    return (
+        f"{name + ':':<12}{score} (iteration {row['iteration']}, {row['id'][:8]}: {one_line(row['changes'])})"
+    )
+
+
+def _parts(answer: Row) -> str:
+    return table(
+        ["part", "first", "second", "difference"],
+        (
+            (
+                row["part"],
+                number(row["first"]),
+                number(row["second"]),
+                spread(row["difference"], None, signed=True),
+            )
+            for row in answer["parts"]
+        ),
+        left=["part"],
+    )
+
+
+def _settings(answer: Row) -> str:
+    heads = ["setting", *(f"{position} run" for position in ("first", "second"))]
+    rows = ((row["name"], row["first"], row["second"]) for row in answer["settings"])
+    return f"settings that differ\n{table(heads, rows, left=heads)}"
+
+
+def context(answer: Row) -> str:
+    """What a proposal was made from."""
+    groups = {
+        "parent": [answer["parent"]],
+        **{name: answer[name] for name in ("top", "inspirations", "failures")},
+    }
+    rows = [(name, row) for name, found in groups.items() for row in found if row is not None]
+    programs = table(
+        ["as", "iteration", "id", "fitness", "changes"],
+        (
+            (
+                name,
+                row["iteration"],
+                row["id"][:8],
+                spread(row["fitness"], row["error"]),
+                row["changes"] or row["message"],
+            )
+            for name, row in rows
+        ),
+        left=["as", "id", "changes"],
+    )
+    prompt = "\n\n".join(f"── {message['role']} ──\n{message['content']}" for message in answer["prompt"])
+    return clean(f"{_choice(answer)}\n\n{programs}\n\n{prompt or 'no language model was asked'}")
+
+
+def records(rows: Sequence[Row]) -> str:
+    """Whatever columns there are."""
+    heads = list(rows[0]) if rows else []
+    cells = (
+        [number(v) if isinstance(v, float) else "" if v is None else v for v in row.values()] for row in rows
+    )
+    words = [name for name in heads if any(isinstance(row[name], str) for row in rows)]
+    return table([one_line(name) for name in heads], cells, left=[one_line(name) for name in words])
+
+
 def program(row: Row) -> str:
     """All of one program, under headings; empty ones are left out."""
     head = [
@@ -174,6 +255,7 @@ def program(row: Row) -> str:
         "refused before": "\n".join(f"{entry['gate']}: {entry['reason']}" for entry in row["refusals"]),
         "failure": f"{row['failure']}: {row['message']}" if row["failure"] else row["message"],
         "measurements": "\n".join(f"{name:<40} {number(value, 5)}" for name, value in row["metrics"].items()),
+        "archive": row["archive"],
         "decisions": "\n".join(f"rung {d['rung']}: {d['verdict']}: {d['why']}" for d in row["decisions"]),
         **row["artifacts"],
         "output": row["output"],

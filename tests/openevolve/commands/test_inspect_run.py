@@ -3,16 +3,22 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from openevolve.commands.inspect_run import VERBS
+from openevolve.commands.inspect_run import VERBS, main
+from openevolve.state.journal import read_journal
 from tests.support import scripted
 from tests.support.commands import run
-from tests.support.inspected import hostile_run
+from tests.support.inspected import ESCAPES, XSS, hostile_run
+from tests.support.walks import start, wait_for_events
 
-_WITH = {"show": "3", "diff": "3", "lineage": "3", "search": "X"}
+_WITH = {
+    "show": ["3"], "diff": ["3"], "lineage": ["3"], "search": ["X"], "context": ["3"], "compare": ["3", "0"],
+    "compare-runs": ["runs/mnist/20260101_first"], "sql": ["SELECT * FROM programs"],
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +31,60 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (runs / "20260101_first/out").rename(runs / "20260101_first/openevolve")
     (runs / "latest").symlink_to("20260101_first")
     hostile_run(runs / "20260202_hostile")
+    (runs / "20260202_hostile/logs").mkdir()
+    (runs / "20260202_hostile/logs/openevolve_1.log").write_text(f"one\n{XSS}{ESCAPES[:-1]}\n")
     return folder
 
 
+Ask = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """The command in a folder, in this process: its status, output and error output."""
+
+    def answered(folder: Path, verb: str, *more: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
+        with pytest.raises(SystemExit) as ended:
+            main([verb, *_WITH.get(verb, []), *more])
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return answered
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb(project: Path, verb: str) -> None:
-    for name in ("", "20260202", "runs/mnist/20260202_hostile/journal.jsonl"):
-        done = run(project, f"openevolve {verb} {_WITH.get(verb, '')} {name}")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.strip()
-        assert "\x1b" not in done.stdout
-        as_json = run(project, f"openevolve {verb} {_WITH.get(verb, '')} {name} --json")
-        assert json.loads(as_json.stdout) is not None
-        assert as_json.stdout.isascii()
+def test_every_verb(project: Path, ask: Ask, verb: str) -> None:
+    for name in ([], ["20260202"], ["runs/mnist/20260202_hostile/journal.jsonl"]):
+        status, text, error = ask(project, verb, *name)
+        assert (status, error) == (0, "")
+        assert text.strip()
+        assert not set(text) & set("\x1b\x9b\x07\u202e")
+        status, as_json, _ = ask(project, verb, *name, "--json")
+        assert json.loads(as_json) is not None
+        assert as_json.isascii()
+
+
+def test_as_a_user_runs_it(project: Path) -> None:
+    done = run(project, "openevolve leaderboard --top 1")
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 2)
+
+
+def test_the_last_events_without_and_with_those_to_come(project: Path, ask: Ask) -> None:
+    """Nobody writes these runs, so that following one ends by itself."""
+    status, text, _ = ask(project, "tail", "20260202", "--lines", "3")
+    assert (status, len(text.splitlines())) == (0, 3)
+    assert not set(text) & set("\x1b\x9b\x07\u202e")
+    assert "0.987654" not in ask(project, "tail", "20260202", "--lines", "1000")[1]
+    assert "run_finished" in ask(project, "tail", "--follow")[1].splitlines()[-1]
+
+
+def test_following_a_run_to_its_end(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    wait_for_events(tmp_path / "out/journal.jsonl", "committed", 2)
+    told = run(tmp_path, "openevolve tail --follow --lines 1000 out")
+    assert process.wait() == 0
+    names = [line.split()[2] for line in told.stdout.splitlines()]
+    assert names == [event["event"] for event in read_journal(tmp_path / "out/journal.jsonl")]
 
 
 def test_runs(project: Path) -> None:
@@ -71,18 +118,19 @@ def test_the_reader_may_leave(project: Path) -> None:
         ({"journal.jsonl": b"\xff\xfe\x00\n"}, "line 1: expected an event whose checksum holds"),
     ],
 )
-def test_what_is_no_run_is_one_clear_error(tmp_path: Path, content: dict[str, bytes], error: str) -> None:
+def test_what_is_no_run_is_one_clear_error(
+    tmp_path: Path, ask: Ask, content: dict[str, bytes], error: str
+) -> None:
     folder = tmp_path / "some"
     folder.mkdir()
     for name, text in content.items():
         (folder / name).write_bytes(text)
     for verb in VERBS:
-        done = run(tmp_path, f"openevolve {verb} {_WITH.get(verb, '')} some")
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert done.stderr.startswith("error: some")
-        assert error in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        status, said, told = ask(tmp_path, verb, "some")
+        assert (status, said) == (2, "")
+        assert told.startswith("error: some")
+        assert error in told
+        assert len(told.splitlines()) == 1
 
 
 def test_a_name_that_is_none_or_several(project: Path) -> None:

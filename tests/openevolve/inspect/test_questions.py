@@ -1,6 +1,7 @@
 """Readers of a run: finished, killed, and one whose texts are hostile."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from openevolve.errors import UserError
 from openevolve.inspect import questions, single, tables
 from openevolve.inspect.clean import clean, one_line
+from openevolve.inspect.database import sql
 from openevolve.inspect.facts import Fact, facts, iteration_of
 from openevolve.inspect.reading import Run, read_run
 from openevolve.inspect.shrinkage import luck_of_the_best, shrunk
@@ -156,6 +158,50 @@ def test_reading_changes_nothing(finished: tuple[Run, State]) -> None:
     for _ in _texts(read_run(str(run.folder))):
         pass
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in run.folder.rglob("*")} == before
+
+
+def test_why_a_cell_is_held(finished: tuple[Run, State]) -> None:
+    """The last program that took a cell is the one that holds it."""
+    run, held = finished
+    took: dict[str, int] = {}
+    for iteration in held.committed:
+        words = single.details(run, iteration)["archive"]
+        if words.startswith("took cell "):
+            took[words.removeprefix("took ").split(",")[0].split(" from")[0]] = iteration
+        elif words:
+            assert words.endswith("which is better")
+        else:
+            assert not held.outcomes[iteration].evaluated
+    assert took == {
+        "cell " + " · ".join(map(str, cell)): held.iterations[key[-1]]
+        for cell, key in held.population.archive_cells.items()
+    }
+
+
+def test_what_a_proposal_was_made_from(finished: tuple[Run, State], hostile: Run) -> None:
+    run, held = finished
+    answer = single.context(run, "7")
+    assert answer["parent"]["id"] == held.choices[7].parent
+    assert [row["id"] for row in answer["top"]] == list(held.choices[7].top)
+    assert single.context(hostile, "1")["prompt"][0]["content"].startswith("prompt ")
+    with pytest.raises(UserError, match="0: expected a program that was proposed"):
+        single.context(run, "0")
+
+
+def test_questions_in_sql(finished: tuple[Run, State], tmp_path: Path) -> None:
+    run, held = finished
+    counted = sql(run, "SELECT status, count(*) AS n FROM programs GROUP BY status ORDER BY status")
+    expected = Counter(row["status"] for row in facts(run))
+    assert counted == [{"status": status, "n": expected[status]} for status in sorted(expected)]
+    (best,) = sql(run, "SELECT max(value) AS best FROM measurements WHERE metric = 'combined_score'")
+    assert best["best"] == held.population.best()[0].metrics["combined_score"]
+    other = tmp_path / "other.db"
+    for question in ("", "DELETE FROM programs", f"ATTACH '{other}' AS other", "SELECT nothing FROM programs",
+                     "PRAGMA user_version = 1", "SELECT 1; SELECT 2"):  # fmt: skip
+        if question:
+            with pytest.raises(UserError, match=r"expected a SELECT over programs\(iteration, "):
+                sql(run, question)
+    assert not other.exists()
 
 
 def test_nothing_of_the_test_split_is_told(hostile: Run) -> None:
