@@ -11,7 +11,8 @@ from openevolve.commands.display import PlainDisplay
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.llm import build_language_model
-from openevolve.proposing.llm import MAX_REPLIES, LLMProposer
+from openevolve.proposing.asking import MAX_REPLIES
+from openevolve.proposing.llm import LLMProposer
 from openevolve.state.journal import read_journal
 from tests.faults.problem import journal_of, reply_to, settings, write_problem
 from tests.openevolve.llm.test_llm_faults import FINAL, TRANSIENT

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.records.program import Usage
@@ -69,6 +69,20 @@ class LanguageModel(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Tempered(Protocol):
+    """A language model whose temperature can be another one for a call."""
+
+    def at_temperature(self, temperature: float) -> LanguageModel:
+        """The same model, connection and state; those that take no temperature are asked as they are."""
+        ...
+
+
+def at_temperature(model: LanguageModel, temperature: float) -> LanguageModel:
+    """The model at another temperature; one that has none, such as recorded replies, as it is."""
+    return model.at_temperature(temperature) if isinstance(model, Tempered) else model
 
 
 Models = Callable[[LLMConfig], LanguageModel]  # how a run reaches its language models; raises UserError

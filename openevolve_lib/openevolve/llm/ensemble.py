@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from openevolve.errors import UserError
-from openevolve.llm.base import Completion, LanguageModel, Message
+from openevolve.llm.base import Completion, LanguageModel, Message, at_temperature
 
 
 class Ensemble:
@@ -21,6 +21,10 @@ class Ensemble:
     async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
         (model,) = rng.choices(self._models, self._weights)
         return await model.complete(messages, rng)
+
+    def at_temperature(self, temperature: float) -> "Ensemble":
+        models = [at_temperature(model, temperature) for model in self._models]
+        return Ensemble(list(zip(models, self._weights, strict=True)))
 
     async def close(self) -> None:
         """Close every member, also where one of them fails to close."""

@@ -7,7 +7,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import openai
@@ -38,6 +38,15 @@ _DETAIL_CHARACTERS = 300
 _REASONING_FAMILIES = re.compile(r"(?:.*/)?(?:o[1-9]|gpt-[5-9])")  # also as in "openai/o3"
 
 
+@dataclass
+class _Known:
+    """What calls have shown of a model, at whatever temperature."""
+
+    note: str  # to be said once
+    accepted: bool = False  # a request
+    said: bool = False  # that usage is missing
+
+
 class OpenAIClient:
     """One model behind an SDK client that must be built with ``max_retries=0``.
 
@@ -57,12 +66,11 @@ class OpenAIClient:
         self._retries = model.retries
         self._retry_delay = model.retry_delay
         self._parameters = request_parameters(model)
+        self._sampled = takes_sampling(model)
         self._client = client
         self._price = price
         self._max_tokens = model.max_tokens
-        self._accepted = False
-        self._said = False  # that usage is missing
-        self._note = sampling_note(model)
+        self._known = _Known(sampling_note(model))
 
     async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
         """Ask until there is text, the retries are used up or the deadline has come.
@@ -74,9 +82,9 @@ class OpenAIClient:
             CompletionFailed: no text; refusals and prompts that are too long are not asked again.
             ProviderRejected: the key, the model, the address or a setting is wrong.
         """
-        if self._note:
-            log.warning(self._note)
-            self._note = ""
+        if self._known.note:
+            log.warning(self._known.note)
+            self._known.note = ""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._timeout
         jitter = copy.copy(rng)  # the caller's own draws must not depend on a server's faults
@@ -86,7 +94,7 @@ class OpenAIClient:
             answer = await self._ask(messages, deadline)
             attempts.append(self._record(answer, messages, clock() - started))
             if answer.text:
-                self._accepted = True
+                self._known.accepted = True
                 return Completion(answer.text, self._name, tuple(attempts))
             if self._is_hopeless(answer):
                 raise ProviderRejected(f"{self._name}: {attempts[-1].detail} ({answer.advice})")
@@ -101,6 +109,13 @@ class OpenAIClient:
             if pause >= left:
                 break
         raise CompletionFailed(self._summary(attempts), tuple(attempts))
+
+    def at_temperature(self, temperature: float) -> "OpenAIClient":
+        if not self._sampled:
+            return self
+        other = copy.copy(self)
+        other._parameters = {**self._parameters, "temperature": temperature}
+        return other
 
     async def close(self) -> None:
         await self._client.close()
@@ -130,7 +145,7 @@ class OpenAIClient:
         only be the fault of its prompt.
         """
         return answer.status is Status.REJECTED or (
-            answer.status is Status.BAD_REQUEST and not self._accepted
+            answer.status is Status.BAD_REQUEST and not self._known.accepted
         )
 
     def _record(self, answer: Answer, messages: Sequence[Message], seconds: float) -> Attempt:
@@ -142,8 +157,8 @@ class OpenAIClient:
         return Attempt(self._name, seconds, answer.status.value, usage, self._redacted(answer.detail))
 
     def _say_once(self, usage: Usage) -> None:
-        if not self._said:
-            self._said = True
+        if not self._known.said:
+            self._known.said = True
             log.warning(
                 "%s does not say what a call took: each of these counts with what it takes at most, "
                 "this one %s tokens ($%.4f)",

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from openevolve.llm.base import (
     Attempt,
@@ -15,6 +15,7 @@ from openevolve.llm.base import (
     LanguageModel,
     Message,
     ModelUnreachable,
+    at_temperature,
 )
 from openevolve.llm.status import Status
 
@@ -47,10 +48,18 @@ class OutageWaiting:
         Raises:
             ModelUnreachable: an outage lasts too long, or nobody has ever answered.
         """
+        return await self._complete(self._model, messages, rng)
+
+    def at_temperature(self, temperature: float) -> LanguageModel:
+        return _Tempered(self, at_temperature(self._model, temperature))
+
+    async def _complete(
+        self, model: LanguageModel, messages: Sequence[Message], rng: random.Random
+    ) -> Completion:
         attempts: tuple[Attempt, ...] = ()
         while True:
             try:
-                completion = await self._model.complete(messages, rng)
+                completion = await model.complete(messages, rng)
             except CompletionFailed as failure:
                 attempts += failure.attempts
                 statuses = {Status(attempt.status) for attempt in failure.attempts}
@@ -95,3 +104,17 @@ class OutageWaiting:
         log.warning("the language model does not answer (%s); asking again in %.0f s", failure, pause)
         await asyncio.sleep(pause)
         return True
+
+
+@dataclass(frozen=True)
+class _Tempered:
+    """The same model at another temperature: an outage is one outage at every temperature."""
+
+    outer: OutageWaiting
+    model: LanguageModel
+
+    async def complete(self, messages: Sequence[Message], rng: random.Random) -> Completion:
+        return await self.outer._complete(self.model, messages, rng)
+
+    async def close(self) -> None:
+        await self.outer.close()

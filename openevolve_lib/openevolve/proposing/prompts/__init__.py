@@ -66,11 +66,16 @@ def build_prompt(context: Context, config: Config) -> list[Message]:
     return _messages(templates["system"].render(system_message=system.strip()), user)
 
 
-def retry_prompt(messages: Sequence[Message], reply: str, problem: str, config: Config) -> list[Message]:
-    """The conversation so far, with a reply that could not be used and the reason why."""
+def retry_prompt(
+    messages: Sequence[Message], reply: str, problem: str, config: Config, form: str | None = None
+) -> list[Message]:
+    """The conversation so far, with a reply that could not be used and the reason why.
+
+    ``form`` says how the reply must look; None: as the config asks for.
+    """
     templates = _templates(config)
     request = templates["retry"].render(
-        problem=fenced(problem), answer_format=answer_format(config, templates)
+        problem=fenced(problem), answer_format=form or answer_format(config, templates)
     )
     shown = clipped(reply.strip(), 4 * config.max_code_length) or "(no text)"  # servers refuse empty messages
     return [

@@ -1,0 +1,60 @@
+"""Every preset from end to end: killed and resumed it ends as if undisturbed, and it can be replayed."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from openevolve.state.replay import replay
+from tests.support.keyed_model import Keyed, Messages
+from tests.support.llm_server import ReplyServer
+from tests.support.preset_runs import (
+    child_of_the_first_block,
+    events,
+    evolve,
+    kill_after,
+    replayed,
+    story,
+    timeless,
+    write_problem,
+)
+
+Answer = Callable[[Messages, random.Random], str]
+
+ANSWERS: dict[str, Answer] = {}
+USUAL: Answer = child_of_the_first_block
+
+
+@pytest.mark.parametrize("preset", ["medevonet", "evoprompting"])
+def test_killed_resumed_and_replayed(preset: str, tmp_path: Path) -> None:
+    overrides = [f"search.preset={preset}", "max_iterations=14", "database.num_islands=1"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    write_problem(whole)
+    write_problem(broken)
+    with ReplyServer([Keyed(ANSWERS.get(preset, USUAL))]) as server:
+        evolve(whole, server, overrides)
+        kill_after(broken, server, overrides, lines=26)
+        evolve(broken, server, overrides)
+    assert story(broken) == story(whole)
+    assert sorted(story(whole)) == list(range(15))
+    assert any(
+        event["event"] == "measured" and event["iteration"] and not event["outcome"]["failure"]
+        for event in events(whole)
+    )
+    result = replayed(tmp_path / "again", whole, overrides)
+    assert timeless(events(tmp_path / "again")) == timeless(events(whole))
+    assert result.state.choices == replay(whole / "out/journal.jsonl").choices
+
+
+def test_evoprompting_draws_a_temperature_for_each_call_and_tells_a_target(tmp_path: Path) -> None:
+    write_problem(tmp_path)
+    with ReplyServer([Keyed(USUAL)]) as server:
+        evolve(tmp_path, server, ["search.preset=evoprompting", "max_iterations=14"])
+        asked = [request.json for request in server.requests]
+    assert len({request["temperature"] for request in asked}) > 1
+    assert {request["temperature"] for request in asked} <= {0.2, 0.6, 0.8, 1.0}
+    assert all("'param_count': " in request["messages"][1]["content"] for request in asked)
+    parents = [event["choice"] for event in events(tmp_path) if event["event"] == "selected"]
+    first_of_prompts = [choice["parent"] for choice in parents if choice["rule"].startswith("fittest")]
+    assert len(set(first_of_prompts)) == len(first_of_prompts) > 1
