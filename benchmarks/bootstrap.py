@@ -8,7 +8,6 @@ replicates and extrapolated to all of them.
 """
 
 import argparse
-import os
 import platform
 import statistics
 import sys
@@ -25,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medevonet.label_kind import LabelKind
 from medevonet.statistics.auc import Floats, Labels, Probabilities, bootstrap_auc, resample
+from openevolve.evaluating.cores import available_cores
 
 SIZES: dict[str, tuple[int, int, LabelKind]] = {
     "breastmnist": (156, 2, "binary"),
@@ -127,7 +127,7 @@ def main() -> None:
         loop_times += seconds(lambda: loop(test_sets, few), 1)
     fast_rate = options.replicates / statistics.median(fast_times)
     loop_rate = few / statistics.median(loop_times)
-    print(f"hardware: {processor()}, {os.cpu_count()} cores; one thread is used")
+    print(f"hardware: {processor()}, {available_cores()} cores; one thread is used")
     print(
         f"python: {platform.python_version()}, numpy: {np.__version__}, scikit-learn: {sklearn.__version__}"
     )

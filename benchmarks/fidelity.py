@@ -12,7 +12,6 @@ RECORDS.jsonl keeps what was measured: a second call goes on from it, and only p
 """
 
 import argparse
-import os
 import platform
 import sys
 import time
@@ -28,6 +27,7 @@ from benchmarks.ladder.records import measure, read_records
 from benchmarks.machine import hardware, load
 from medevonet.run.folder import PROJECT
 from medevonet.task import TaskConfig
+from openevolve.evaluating.cores import available_cores
 from openevolve.settings.files import load_config
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("records", type=Path, metavar="RECORDS.jsonl")
     parser.add_argument("--replies", type=Path, metavar="FOLDER", help="a folder with good/*.md")
     parser.add_argument("--programs", type=int, default=60)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=available_cores())
     options = parser.parse_args()
     task = TaskConfig(
         datasets=["breastmnist", "pneumoniamnist"], size=28, device="cpu", threads=1, download=False,

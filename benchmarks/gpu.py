@@ -30,9 +30,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from medevonet.label_kind import LabelKind  # noqa: E402
+from medevonet.sandboxed.global_state import settle  # noqa: E402
 from medevonet.sandboxed.program import Program  # noqa: E402
 from medevonet.sandboxed.recipe import Recipe, Training  # noqa: E402
-from medevonet.sandboxed.session import settle  # noqa: E402
 
 _FUSED_BYTES, _EAGER_BYTES, _FLOP = 88e12, 228e12, 5.83e15  # of 10 epochs at 224 px
 _MIB = 1 << 20

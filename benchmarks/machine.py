@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from openevolve.evaluating.cores import available_cores
+
 
 def hardware() -> str:
     """``AMD EPYC, 2 cores``: ``platform`` does not give the processor's name on Linux."""
@@ -14,7 +16,7 @@ def hardware() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = names[0] if names else platform.processor() or platform.machine()
-    return f"{processor}, {os.cpu_count()} cores"
+    return f"{processor}, {available_cores()} cores"
 
 
 def load() -> str:

@@ -9,7 +9,6 @@ seeds, the mean difference bf16 - fp32 with its 95% interval (Student's t), and 
 """
 
 import argparse
-import os
 import platform
 import statistics
 import sys
@@ -29,6 +28,7 @@ from medevonet.data.dataset import load_dataset
 from medevonet.sandboxed.program import Program
 from medevonet.sandboxed.recipe import Precision, Recipe, Training
 from medevonet.statistics.auc import auc
+from openevolve.evaluating.cores import available_cores
 
 DATASETS = ("breastmnist", "pneumoniamnist")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--processes", type=int, default=available_cores())
     options = parser.parse_args()
     print(f"{hardware()}; load {load()}; Python {platform.python_version()}, PyTorch {torch.__version__}")
     seeds = range(options.first_seed, options.first_seed + options.seeds)

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.ladder.pool import pool
 from benchmarks.search.trainings import fewer_images, measure
 from medevonet.task import DatasetConfig
+from openevolve.evaluating.cores import available_cores
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--replies", type=Path, metavar="FOLDER", help="a folder with good/*.md")
     parser.add_argument("--programs", type=int, default=150)
     parser.add_argument("--repeats", type=int, default=6)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=available_cores())
     options = parser.parse_args()
     root = Path(os.environ.get("MEDMNIST_ROOT") or "~/.medmnist").expanduser()
     pneumonia = fewer_images(root / "pneumoniamnist.npz", 300, options.table.resolve().parent)

@@ -28,7 +28,8 @@ DEMO_OVERRIDES = (
 
 # Of a task; all else is the protocol.
 _BESIDE_THE_PROTOCOL: dict[str, Any] = dict.fromkeys(
-    ("data_root", "download", "device", "threads", "bootstrap_replicates"), True
+    ("data_root", "download", "device", "threads", "bootstrap_replicates"),
+    True,  # device: its kind alone
 )
 
 
@@ -71,9 +72,10 @@ class TaskConfig(Section):
 
     def protocol(self) -> dict[str, Any]:
         """The settings that a score, or a decision between rungs, depends on. Files may be moved."""
-        return self.model_dump(
+        settings = self.model_dump(
             mode="json", exclude=_BESIDE_THE_PROTOCOL | {"datasets": {"__all__": {"path"}}}
         )
+        return settings | {"device": self.device.partition(":")[0]}
 
     @field_validator("rung_shares")
     @classmethod

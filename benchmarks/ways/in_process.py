@@ -8,9 +8,10 @@ import torch
 
 from benchmarks.ways.work import BATCH, MAX_LR, WEIGHT_DECAY, Figures, Work, peak_mb
 from medevonet.data.dataset import load_dataset
+from medevonet.sandboxed.global_state import settle
 from medevonet.sandboxed.program import Program
 from medevonet.sandboxed.recipe import Recipe, Training
-from medevonet.sandboxed.session import has_bf16, settle
+from medevonet.sandboxed.session import has_bf16
 from medevonet.statistics.auc import auc
 
 _STARTED = time.perf_counter()

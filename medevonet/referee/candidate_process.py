@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medevonet.data.dataset import Dataset
+from medevonet.sandboxed.hardware import gpu_drivers
 from medevonet.task import TaskConfig
 from medevonet.wire import ProtocolError, receive, send
 from openevolve.errors import UserError
@@ -26,6 +27,7 @@ from openevolve.evaluation_result import EvaluationFailed
 from openevolve.records.program import FailureKind
 
 Floats = NDArray[np.float32]
+Precision = Literal["fp32", "bf16"]
 
 _TAIL_BYTES = 4096
 _MESSAGE_CHARACTERS = 4000
@@ -44,7 +46,7 @@ class Network:
     multiply_adds: int  # of one image
     head: str  # name of the output layer that is swapped
     memory_format: str
-    precision: str
+    precision: Precision
     device: str
     torch: str  # version
 
@@ -57,6 +59,7 @@ def candidate_argument(program: Path, task: TaskConfig, dataset: Dataset) -> dic
         "program": str(program),
         "size": task.size,
         "device": task.device,
+        "gpu_expected": task.device == "auto" and bool(gpu_drivers()),
         "threads": task.threads,
         "recipe": recipe | {"evaluation_batch": evaluation_batch(task)},
         "dataset": {
@@ -88,16 +91,23 @@ class Candidate:
         self._child = launcher.start(request)
         self._output = request.output.open("rb")  # now: later a program may have put something else there
 
-    def load(self, outputs: Sequence[int], precision: Literal["auto", "fp32", "bf16"]) -> Network:
+    def load(self, outputs: Sequence[int], precision: Precision | Literal["auto"]) -> Network:
         """Load the program and check its network with each number of outputs.
 
-        ``auto`` is bf16 where the device has it natively. Raises UserError where there is no such device.
+        ``auto`` is bf16 where the device has it natively. Raises UserError where there is no such device, and
+        where programs find no GPU although a driver knows of one.
         """
         greeting, _ = self._receive(0)
         if "device_error" in greeting:
             raise UserError(
                 f"task.device: expected auto, cpu or a GPU such as cuda:0, found {self._device!r}: "
                 f"{greeting['device_error']}"
+            )
+        if "no_gpu" in greeting:
+            raise UserError(
+                "task.device: expected the GPU that a driver knows of, found that programs get the CPU: "
+                f"{str(greeting['no_gpu'])[:_MESSAGE_CHARACTERS]}. Mend that, or train on the CPU with "
+                "--set task.device=cpu"
             )
         if precision == "auto":
             precision = "bf16" if greeting.get("bf16") else "fp32"
@@ -155,12 +165,19 @@ class Candidate:
         self._ask("restore", f"{self.dataset.name}: restoring the weights")
 
     def predict(
-        self, split: str, samples: Sequence[int] | None = None, batch_size: int | None = None
+        self,
+        split: str,
+        samples: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        precision: Precision | None = None,
     ) -> Floats:
-        """Probabilities (N, C) of a split, or of some samples in the order and batches asked for."""
+        """Probabilities (N, C) of a split, or of some samples in the order asked for.
+
+        In batches of the usual size and in the precision of training, but for what is said otherwise.
+        """
         rows = self.dataset.count(split) if samples is None else len(samples)
         situation = f"{self.dataset.name}: predicting {split}"
-        fields = {"split": split, "samples": samples, "batch_size": batch_size}
+        fields = {"split": split, "samples": samples, "batch_size": batch_size, "precision": precision}
         return self._probabilities(self._ask("predict", situation, rows, **fields)[1], rows)
 
     def failure(self, kind: FailureKind | str, message: str) -> EvaluationFailed:

@@ -5,7 +5,6 @@ counts or changes can pass from one data set to the next.
 """
 
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from medevonet.statistics.artifacts import write_artifact
 from medevonet.statistics.summaries import bootstrap_statistics
 from medevonet.task import TaskConfig
 from openevolve.errors import UserError
+from openevolve.evaluating.cores import available_cores
 from openevolve.evaluating.isolation import Launcher, Level
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.records.program import FailureKind
@@ -150,7 +150,7 @@ def _session(
         raise UserError(
             f"{program}: expected a Python file that defines create_model(), found: {error.strerror}"
         ) from None
-    task = task.model_copy(update={"threads": task.threads or len(os.sched_getaffinity(0))})
+    task = task.model_copy(update={"threads": task.threads or available_cores()})
     datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)
     deadline = None if limits.seconds is None else started + limits.seconds
     with launcher_for(launcher, level) as (launcher, folder):
@@ -231,6 +231,11 @@ class _Session:
         with self.starter.start(dataset) as candidate:
             checked = self.datasets if self.network is None else [dataset]
             found = candidate.load(sorted({each.outputs for each in checked}), self.task.precision)
+            if self.network is not None and found.device != self.network.device:
+                raise UserError(
+                    f"task.device: expected {self.network.device} for every training, found {found.device}: "
+                    "is a GPU gone? Look at nvidia-smi, and go on with --resume"
+                )
             if self.network is not None and found != self.network:
                 raise candidate.failure(
                     FailureKind.FORBIDDEN,

@@ -7,6 +7,11 @@ from medevonet.task import TaskConfig
 from openevolve.evaluating.isolation import Walls, gpu
 
 
+def walls_with_gpu(task: TaskConfig) -> bool:
+    """Whether the walls around candidates let CUDA start."""
+    return task.device != "cpu" and gpu.present()
+
+
 def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:
     """Walls of a candidate process. No label of the validation and test splits lies within them."""
     readable = [program, *dataset.images.values(), dataset.labels["train"]]
@@ -14,6 +19,6 @@ def candidate_walls(program: Path, task: TaskConfig, dataset: Dataset) -> Walls:
     answers = 4 * dataset.outputs * rows  # bytes of probabilities that it sends, at most
     return Walls(
         readable=tuple(path.resolve() for path in readable),
-        gpu=task.device != "cpu" and gpu.present(),
+        gpu=walls_with_gpu(task),
         written_mb=Walls.written_mb + (answers >> 20),
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from dotenv import find_dotenv, load_dotenv
 
 from medevonet.data.dataset import load_datasets
+from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import settle_device
 from medevonet.run.environment import evaluation_environment, private_paths
 from medevonet.run.folder import PROJECT, create_run, find_run
@@ -38,6 +39,7 @@ from openevolve.commands.evolve import (
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
+from openevolve.evaluating.cores import available_cores
 from openevolve.evaluating.isolation import establish
 from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
@@ -88,6 +90,7 @@ def _main(options: argparse.Namespace) -> int:
     isolation = establish(
         setup.config.evaluator.isolation,
         allow_unsafe=options.allow_unsafe,
+        gpu=walls_with_gpu(setup.task),
         private=private_paths(setup.task),
     )
     provider = provider_of(setup.config)
@@ -131,7 +134,7 @@ def make_setup(options: argparse.Namespace) -> Setup:
         )
     path = resumed / "run_info.json" if resumed else options.config or PROJECT / "config.yaml"
     config = load_settings(path, overrides)
-    threads = max(1, (os.cpu_count() or 1) // config.evaluator.parallel_evaluations)
+    threads = max(1, available_cores() // config.evaluator.parallel_evaluations)
     task = settled(check(TaskConfig, config.task, "task"), threads)
     if resumed:
         recorded = load_settings(resumed / "run_info.json", [])

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from medevonet.referee.evaluation import Limits, evaluate_program
+from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.confirm_plan import plan_text
 from medevonet.run.confirm_report import conclude, written
 from medevonet.run.environment import private_paths
@@ -88,7 +89,10 @@ def _main(options: argparse.Namespace) -> int:
     config = load_settings(run / "run_info.json", [])
     task = settled(check(TaskConfig, config.task, "task"))
     isolation = establish(
-        config.evaluator.isolation, allow_unsafe=options.allow_unsafe, private=private_paths(task)
+        config.evaluator.isolation,
+        allow_unsafe=options.allow_unsafe,
+        gpu=walls_with_gpu(task),
+        private=private_paths(task),
     )
     listed = freeze(run, lambda: ranked(run, options.top), options.seeds)
     print(f"run: {run}\nprograms: {len(listed) - 1} and the seed, {options.seeds} trainings each", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from medevonet.data.dataset import Dataset
 from medevonet.referee.starting import CandidateStarter
-from medevonet.sandboxed.hardware import cpu_has_bf16, may_have_gpu
+from medevonet.sandboxed.hardware import NVIDIA, cpu_has_bf16, gpu_drivers
 from medevonet.task import TaskConfig
 from openevolve.errors import UserError
 from openevolve.evaluating.isolation import ForkServer, Level
@@ -32,34 +32,64 @@ class Rates:
 def settle_device(
     task: TaskConfig, program: Path, level: Level, gpus: str | None = None
 ) -> tuple[TaskConfig, str]:
-    """The task with its precision settled, and what programs are trained on: aloud where that is a fallback.
+    """The task with device and precision settled for the whole run, and what programs are trained on.
 
-    Where there may be a GPU, a candidate has to find it within its walls. ``gpus`` are those of the first
-    slot, where slots are bound to some. Raises UserError where ``task.device`` is none.
+    Where a driver knows of a GPU, a candidate has to find it within its walls. ``gpus`` are those of the
+    first slot, where slots are bound to some. Raises UserError as ``tried`` does.
     """
-    device, precision = task.device, task.precision
-    if device == "cpu" or (device == "auto" and not may_have_gpu()):
-        found, settled = "cpu", "bf16" if cpu_has_bf16() else "fp32"
+    if _has_only_the_cpu(task):
+        found, precision, device = "cpu", "bf16" if cpu_has_bf16() else "fp32", "cpu"
     else:
         try:
-            rates = measure(task, program, level, gpus)
+            rates = tried(task, program, level, gpus)
         except EvaluationFailed:  # the run will tell how
-            return task, f"{device} (the trial of the seed program failed)"
-        found, settled = rates.device, rates.precision
-    settled_task = task.model_copy(update={"precision": settled if precision == "auto" else precision})
-    return settled_task, described(task, found)
+            return task, f"{task.device} (the trial of the seed program failed)"
+        found, precision = rates.device, rates.precision
+        device = "cuda" if task.device == "auto" else task.device
+    chosen = precision if task.precision == "auto" else task.precision
+    settled = task.model_copy(update={"device": device, "precision": chosen})
+    return settled, described(task, found)
 
 
 def described(task: TaskConfig, found: str) -> str:
     """The device that candidates found, aloud where it is a fallback."""
-    if task.device != "auto" or found != "cpu":
-        return found
-    if may_have_gpu():
-        return (
-            "THE CPU, though a driver knows of a GPU: programs cannot use it (is this PyTorch built "
-            "for CUDA, is the driver new enough for it, does CUDA_VISIBLE_DEVICES name a GPU?)"
+    if task.device == "auto" and found == "cpu":
+        return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"
+    return found
+
+
+def _has_only_the_cpu(task: TaskConfig) -> bool:
+    return task.device == "cpu" or (task.device == "auto" and not gpu_drivers())
+
+
+def tried(task: TaskConfig, program: Path, level: Level, gpus: str | None = None) -> Rates:
+    """As ``measure``; where that fails beside a GPU, it is tried without walls too, to name the cause.
+
+    Raises:
+        EvaluationFailed: the program is at fault, with and without walls.
+        UserError: the device is, the walls keep programs from it, or the machine has no room.
+    """
+    if _has_only_the_cpu(task) or level != "strict":
+        return measure(task, program, level, gpus)
+    drivers = gpu_drivers()
+    if drivers and NVIDIA not in drivers:
+        raise UserError(
+            "evaluator.isolation: expected a GPU behind NVIDIA's driver for Linux, found one behind "
+            f"{drivers[0]}, which walls cannot let programs use. Train on the CPU (--set task.device=cpu) or "
+            "without walls (--set evaluator.isolation=process)."
         )
-    return f"NO GPU FOUND: the CPU, {task.threads} threads for a program"
+    try:
+        return measure(task, program, level, gpus)
+    except (EvaluationFailed, UserError) as within:
+        try:
+            rates = measure(task, program, "process", gpus)
+        except (EvaluationFailed, UserError):
+            raise within from None
+        raise UserError(
+            f"evaluator.isolation: expected the seed program to train within walls as it does without them "
+            f"({rates.device}), found: {within}. Train on the CPU with --set task.device=cpu, or without "
+            "walls with --set evaluator.isolation=process; and please report it."
+        ) from None
 
 
 def measure(task: TaskConfig, program: Path, level: Level, gpus: str | None = None) -> Rates:

@@ -13,6 +13,7 @@ from typing import Any
 
 from medevonet.run.folder import PROJECT
 from openevolve.errors import UserError
+from openevolve.evaluating.cores import available_cores
 from openevolve.settings.secrets import without_secrets
 
 
@@ -45,7 +46,7 @@ def _session(found: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]
         "git_dirty": bool(_git("status", "--porcelain")),
         "host": platform.node(),
         "platform": platform.platform(),
-        "cpus": os.cpu_count(),
+        "cpus": available_cores(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in ("torch", "numpy", "openai", "medmnist", "libcst")},
         **found,

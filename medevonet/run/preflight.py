@@ -14,13 +14,15 @@ from medevonet.data.cache import default_folder
 from medevonet.data.demo import COUNTS
 from medevonet.data.sources import Source, find_source, medmnist_info
 from medevonet.referee.rungs import downsampling_factor, full_cost, plan_rungs
-from medevonet.run.device_trial import described, measure
+from medevonet.referee.walls import walls_with_gpu
+from medevonet.run.device_trial import described, tried
 from medevonet.run.environment import private_paths
 from medevonet.task import DEMO_NAMES, DatasetConfig, TaskConfig, data_folder
 from openevolve.commands.display import duration
 from openevolve.commands.evolve import with_isolation
 from openevolve.engine.run import read_program
 from openevolve.errors import RunInterrupted, UserError
+from openevolve.evaluating.cores import available_cores
 from openevolve.evaluating.isolation import Isolation, Level, establish
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.llm.provider import choose_provider
@@ -51,7 +53,7 @@ def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: 
         *_data(task, problems),
         *_limits(config),
     ]
-    isolation = _isolation(config.evaluator.isolation, allow_unsafe, private_paths(task), problems)
+    isolation = _isolation(config.evaluator.isolation, allow_unsafe, task, problems)
     config = with_isolation(config, isolation.level)
     lines.append(f"isolation: {isolation.line}")
     with _noted(problems):
@@ -99,13 +101,13 @@ def _models(config: Config, problems: list[str]) -> list[str]:
     return [f"model: {line}" for line in [*(t.line() for t in trials if not t.problem), *filter(None, notes)]]
 
 
-def _isolation(
-    level: Level, allow_unsafe: bool, private: Mapping[Path, str], problems: list[str]
-) -> Isolation:
+def _isolation(level: Level, allow_unsafe: bool, task: TaskConfig, problems: list[str]) -> Isolation:
     """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
     isolation = Isolation("process", f"{level} was asked for, and cannot be had here")
     with _noted(problems):
-        isolation = establish(level, allow_unsafe=allow_unsafe, private=private)
+        isolation = establish(
+            level, allow_unsafe=allow_unsafe, gpu=walls_with_gpu(task), private=private_paths(task)
+        )
     return isolation
 
 
@@ -172,7 +174,7 @@ def _fidelity(config: Config) -> str:
 def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[str]) -> list[str]:
     """Time, from training the seed program here on random images for a moment; and cost."""
     try:
-        rates = measure(task, program, config.evaluator.isolation, config.evaluator.device(slot=0))
+        rates = tried(task, program, config.evaluator.isolation, config.evaluator.device(slot=0))
         sources = [(entry, _source(entry, task)) for entry in task.datasets]
         counts = {source.name: _counts(entry, source) for entry, source in sources}
     except EvaluationFailed as failure:
@@ -194,7 +196,7 @@ def _estimate(config: Config, task: TaskConfig, program: Path, problems: list[st
     images = {name: count["train"] for name, count in counts.items()}
     at_once = config.evaluator.parallel_evaluations
     if rates.device == "cpu":
-        at_once = min(at_once, os.cpu_count() or 1)
+        at_once = min(at_once, available_cores())
     whole = seconds * (config.max_iterations + 1) / at_once
     return [
         f"device: {described(task, rates.device)}, {rates.precision}; the seed program "

@@ -13,6 +13,7 @@ from pathlib import Path
 from medevonet.data.dataset import Dataset
 from medevonet.referee.evaluation import Evaluation, Limits, evaluate_in_rungs, evaluate_program, ignore
 from medevonet.referee.scoring import EpochReport, OnEpoch
+from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.environment import (
     artifacts_folder,
     isolation_from_environment,
@@ -109,7 +110,10 @@ def _main(options: argparse.Namespace) -> int:
     task = settled(check(TaskConfig, config.task, "task"))
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
     isolation = establish(
-        config.evaluator.isolation, allow_unsafe=options.allow_unsafe, private=private_paths(task)
+        config.evaluator.isolation,
+        allow_unsafe=options.allow_unsafe,
+        gpu=walls_with_gpu(task),
+        private=private_paths(task),
     )
     if isolation.level != "strict":
         print(f"isolation: {isolation.line}", file=sys.stderr, flush=True)

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-_GPUS = ("/proc/driver/nvidia/gpus", "/dev/dxg", "/dev/kfd")  # NVIDIA's driver, that of WSL2, AMD's
+NVIDIA, WSL2, AMD = "NVIDIA's driver", "WSL2", "AMD's driver"
+_DRIVERS = {NVIDIA: "/proc/driver/nvidia/gpus", WSL2: "/dev/dxg", AMD: "/dev/kfd"}
 
 
-def may_have_gpu() -> bool:
-    """Whether a driver knows of a GPU; whether a process may use it is another question."""
-    return any(Path(path).exists() for path in _GPUS)
+def gpu_drivers() -> tuple[str, ...]:
+    """The drivers that know of a GPU; whether a process may use it is another question."""
+    return tuple(name for name, path in _DRIVERS.items() if Path(path).exists())
 
 
 def cpu_has_bf16() -> bool:

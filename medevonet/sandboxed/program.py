@@ -25,6 +25,8 @@ from medevonet.sandboxed.cpu_convolutions import breaks_channels_last
 from medevonet.sandboxed.faults import PROGRAM_MODULE, ProgramError, blame, check_finite, check_logits
 
 DEFAULT_CLASSES = 7  # of a network counted as it stands; every data set swaps the output layer
+# The second is the projection of nn.MultiheadAttention, and is computed as the first.
+_PLAIN = (nn.Linear, nn.modules.linear.NonDynamicallyQuantizableLinear)
 _NOT_CHANNELS_LAST = "view size is not compatible"
 
 
@@ -138,6 +140,7 @@ class Program:
                 "called none (a head of another kind, or F.linear, cannot be swapped)",
             )
         head = called[-1]
+        _check_that_it_is_plain(_name(network, head), head)
         with blame(f"{situation}, {_describe(network, head)}"):
             return head, check_logits(output, (1, head.out_features))
 
@@ -193,6 +196,26 @@ class Head(nn.Linear):
     def forward(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             return super().forward(features.float())
+
+
+def _check_that_it_is_plain(name: str, head: nn.Linear) -> None:
+    """What a head does beside a product would be lost with it. Raises ProgramError."""
+    found = ""
+    if type(head) not in _PLAIN:
+        found = f"a {type(head).__name__}"
+    elif "forward" in head.__dict__:
+        found = "one with a forward of its own"
+    elif head._forward_hooks or head._forward_pre_hooks:
+        found = "one with hooks (weight_norm or spectral_norm?)"
+    elif head.bias is not None and head.bias.shape != (head.out_features,):
+        found = f"one with a bias of shape {tuple(head.bias.shape)}"
+    if found:
+        raise ProgramError(
+            "wrong_shape",
+            f"expected the last nn.Linear that forward calls, {name!r}, to be a plain one, found {found}: "
+            "each data set swaps it for a fresh nn.Linear, and whatever else it does would be lost; do that "
+            "before it",
+        )
 
 
 def swap(network: nn.Module, head: nn.Linear, outputs: int) -> nn.Linear:

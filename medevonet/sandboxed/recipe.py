@@ -5,6 +5,7 @@ nothing in an epoch waits for the device. Takes tensors and knows of no file, pr
 """
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from medevonet.sandboxed.cuda_graphs import GraphedBackward
 from medevonet.sandboxed.faults import check_logits
 from medevonet.sandboxed.optimizer import OneCycleAdamW
 
+# Images trained on at once, at least: whatever is split into parts of three or fewer has none of one alone.
+_SMALLEST_PART = 3
 _DOWNSAMPLED_AT_ONCE = 256  # images: as float32 they take eight times their bytes for a moment
 
 Precision = Literal["fp32", "bf16"]
@@ -71,6 +74,7 @@ class Training:
         graphed = self.device.type == "cuda" and recipe.cuda_graphs
         self._graph = GraphedBackward(network, self._backward, recipe.batch_size) if graphed else None
         self._kept: dict[str, Any] = {}
+        self._kept_buffers: dict[str, Tensor] = {}
         # Smaller once memory has run out: gradients are then summed over parts of a batch, while a layer that
         # looks at its batch (batch normalisation) sees a part at a time.
         self.micro_batch = recipe.batch_size
@@ -94,20 +98,20 @@ class Training:
             try:
                 loss = self._graph(batch) if self._graph else self._backward(batch)
             except torch.OutOfMemoryError:
-                if self.micro_batch < 4:
+                if self.micro_batch <= _SMALLEST_PART:
                     raise
             else:
                 self._optimizer.step()
                 return loss
             # Only here: the exception kept alive what the attempt had allocated.
-            self.micro_batch //= 2
+            self.micro_batch = max(_SMALLEST_PART, self.micro_batch // 2)
             self._optimizer.clear_gradients()
             _release_memory(self.device)
 
     def _backward(self, batch: Tensor) -> Tensor:
         """Gradients of the batch's mean loss, which is returned; parts are never of one image alone."""
         mean = torch.zeros((), device=self.device)
-        for part in batch.tensor_split(max(1, len(batch) // self.micro_batch)):
+        for part in batch.tensor_split(math.ceil(len(batch) / self.micro_batch)):
             logits, labels = self._logits(self.images[part]), self.labels[part]
             loss = (
                 binary_cross_entropy_with_logits(logits, labels)
@@ -119,9 +123,12 @@ class Training:
         return mean
 
     @torch.no_grad()  # inference mode would spoil what a network caches in its first forward pass
-    def predict(self, images: Tensor, batch_size: int | None = None) -> Tensor:
+    def predict(
+        self, images: Tensor, batch_size: int | None = None, precision: Precision | None = None
+    ) -> Tensor:
         """Probabilities (N, outputs), float32 on the CPU, of uint8 images in the order given.
 
+        In batches of the recipe's size and in its precision, but for what is said otherwise.
         Raises torch.OutOfMemoryError.
         """
         self.network.eval()
@@ -131,7 +138,7 @@ class Training:
             size = batch_size or self._evaluation_batch
             try:
                 for place, batch in zip(logits.split(size), images.split(size), strict=True):
-                    place.copy_(self._logits(batch))
+                    place.copy_(self._logits(batch, precision))
             except torch.OutOfMemoryError:
                 if batch_size is not None or self._evaluation_batch < 2:
                     raise
@@ -143,10 +150,16 @@ class Training:
     def keep(self) -> None:
         """Remember the weights as they are now."""
         self._kept = copy.deepcopy(self.network.state_dict())
+        self._kept_buffers = {
+            name: buffer.clone() for name, buffer in self.network.named_buffers() if name not in self._kept
+        }
 
     def restore(self) -> None:
-        """Go back to the weights of the last ``keep``."""
+        """Go back to the weights of the last ``keep``, and to buffers that no ``state_dict`` holds."""
         self.network.load_state_dict(self._kept)
+        for name, buffer in self._kept_buffers.items():
+            parent, _, attribute = name.rpartition(".")
+            setattr(self.network.get_submodule(parent), attribute, buffer.clone())
 
     def _batches(self) -> list[Tensor]:
         """Indices of all images in random order, in batches; a last batch of one is left out.
@@ -157,8 +170,9 @@ class Training:
         batches = list(order.split(self.recipe.batch_size))
         return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
 
-    def _logits(self, images: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+    def _logits(self, images: Tensor, precision: Precision | None = None) -> Tensor:
+        low = (precision or self.recipe.precision) == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
             logits = self.network(to_rgb(images, self.memory_format))
         return check_logits(logits, (len(images), self.outputs)).float()
 

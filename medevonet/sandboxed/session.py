@@ -5,7 +5,8 @@ and test splits; never their labels. It does what the referee asks over the chan
 one answer to each command, and ends when the referee closes it:
 
     command                                answer
-    (none: sent first)                     device, torch, bf16 (whether it is native); or device_error
+    (none: sent first)                     device, torch, bf16 (whether it is native), no_gpu (why a driver's
+                                           GPU is not used); or device_error
     load     outputs, precision            params, multiply_adds, head, memory_format
     fit_one_batch  seed, steps             first_loss, last_loss
     accepts  size                          accepted: whether the network also runs on images of that size
@@ -13,13 +14,15 @@ one answer to each command, and ends when the referee closes it:
              downsampling]                 of smaller ones
     epoch                                  train_loss, micro_batch, validation probabilities (N, outputs)
     keep, restore                          nothing
-    predict  split[, samples, batch_size]  probabilities (N, outputs), of all images or those samples
+    predict  split[, samples, batch_size,  probabilities (N, outputs), of all images or those samples
+             precision]
 
 Where the program is at fault the answer is its last: failure (the kind) and message. Needs PyTorch
 and NumPy alone, and is forked from a process that has imported it.
 """
 
 import math
+import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +35,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medevonet.sandboxed.faults import ProgramError, blame
+from medevonet.sandboxed.global_state import settle
 from medevonet.sandboxed.hardware import cpu_has_bf16
 from medevonet.sandboxed.program import Program
 from medevonet.sandboxed.recipe import Precision, Recipe, Training, part_of
@@ -53,7 +57,10 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
         send(channel, {"device_error": str(error)})
         return
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    send(channel, {"device": name, "torch": torch.__version__, "bf16": has_bf16(device)})
+    greeting = {"device": name, "torch": torch.__version__, "bf16": has_bf16(device)}
+    if device.type == "cpu" and argument["gpu_expected"]:
+        greeting["no_gpu"] = why_no_gpu()
+    send(channel, greeting)
     session = Session(argument, device)
     while True:
         try:
@@ -75,27 +82,22 @@ def find_device(name: str) -> torch.device:
     return torch.zeros((), device=name).device
 
 
+def why_no_gpu() -> str:
+    """What PyTorch says where it finds no GPU."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return "CUDA_VISIBLE_DEVICES names no GPU"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return str(error)[:_MESSAGE_CHARACTERS]
+    return "PyTorch finds no GPU that it can use"
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 natively."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere
     return cpu_has_bf16()
-
-
-def settle(device: torch.device, threads: int) -> None:
-    """Set all of PyTorch's global state that the recipe relies on, whatever a program has made of it."""
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(torch.float32)
-    torch.set_default_device(None)
-    torch.set_grad_enabled(True)
-    torch.autograd.set_detect_anomaly(False)
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False  # the algorithm must not depend on what else the card is doing
-    # On a GPU several common layers have no deterministic backward pass.
-    torch.set_deterministic_debug_mode("warn" if device.type == "cpu" else "default")
-    # Fused attention in evaluation mode alone: it hides its products from counting.
-    torch.backends.mha.set_fastpath_enabled(False)
 
 
 class Session:
@@ -199,14 +201,18 @@ class Session:
         return {}, None
 
     def predict(
-        self, split: str, samples: Sequence[int] | None = None, batch_size: int | None = None
+        self,
+        split: str,
+        samples: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        precision: Precision | None = None,
     ) -> Answer:
-        """Probabilities of a split, or of some of its samples in the order and batches asked for."""
+        """Probabilities of a split, or of some of its samples in the order asked for."""
         images = self.images[split]
         if samples is not None:
             images = images[torch.tensor(samples, device=self.device)]
         with blame("predicting"):
-            probabilities = self.training.predict(images, batch_size)
+            probabilities = self.training.predict(images, batch_size, precision)
         return {}, probabilities.numpy()
 
     def _map(self, path: str) -> Tensor:

@@ -84,6 +84,17 @@ def test_failures_are_of_the_right_kind_and_say_why(tiny: TinyTask, name: str) -
     assert re.search(words, str(failure), re.DOTALL), str(failure)
 
 
+def test_weak_batch_statistics_show_in_float32(tiny: TinyTask) -> None:
+    """They move probabilities by less than bfloat16's rounding may."""
+    weak = programs.sound(forward="if not self.training:\n    x = x + 0.5 * x.mean(0, keepdim=True)")
+    failure = tiny.failure(weak, precision="bf16")
+    assert failure.kind == "forbidden"
+    moved = re.search(r"moved by ([0-9.e-]+) when", str(failure))
+    assert moved
+    assert 1e-3 < float(moved[1]) < 5e-2
+    assert tiny.evaluate(programs.SOUND, datasets=tiny.one, precision="bf16").network.precision == "bf16"
+
+
 @pytest.mark.parametrize("place", ["before", "forward"])
 def test_a_hang_ends_at_the_deadline(tiny: TinyTask, place: str) -> None:
     before = "import os, time\n"

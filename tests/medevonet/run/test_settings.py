@@ -15,7 +15,7 @@ def test_a_run_goes_on_with_the_protocol_that_its_scores_rest_on() -> None:
     own = {"name": "mine", "path": "here/mine.npz", "label_kind": "binary"}
     recorded = TaskConfig.model_validate({"datasets": [own, "breastmnist"], "size": 28})
     moved = TaskConfig.model_validate({"datasets": [own | {"path": "there.npz"}, "breastmnist"], "size": 28})
-    for name, value in (("device", "cpu"), ("threads", 1), ("data_root", Path("x")), ("download", False)):
+    for name, value in (("threads", 1), ("data_root", Path("x")), ("download", False)):
         check_protocol(recorded, moved.model_copy(update={name: value}))
 
 
@@ -24,7 +24,7 @@ def test_a_run_goes_on_with_the_protocol_that_its_scores_rest_on() -> None:
     [
         {"datasets": ["breastmnist"]}, {"size": 64}, {"epochs": 3}, {"batch_size": 32}, {"max_lr": 0.1},
         {"weight_decay": 0.0}, {"seed": 1}, {"seeds": {}}, {"precision": "fp32"}, {"rung_shares": [0.3]},
-        {"rung_epochs": 3}, {"rung_size": 28},
+        {"rung_epochs": 3}, {"rung_size": 28}, {"device": "cpu"},
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip

@@ -135,6 +135,43 @@ def test_kept_weights_come_back() -> None:
     assert torch.equal(run.predict(images), kept)
 
 
+class Remembering(nn.Module):
+    """A network whose output rests on what it has seen, in a buffer that no ``state_dict`` holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3))
+        self.seen: Tensor
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.seen = self.seen + x.detach().abs().mean()
+        out: Tensor = self.inner(x) * (1 + self.seen)
+        return out
+
+
+def test_buffers_that_no_state_holds_are_kept_with_the_weights() -> None:
+    images, labels = cases(33)
+    run = Training(Remembering(), images, labels, "multi-class", 3, RECIPE, seed=1)
+    run.epoch()
+    run.keep()
+    kept = run.predict(images)
+    run.epoch()
+    run.restore()
+    assert torch.equal(run.predict(images), kept)
+    run.epoch()
+    run.restore()  # what was kept has not been trained on
+    assert torch.equal(run.predict(images), kept)
+
+
+def test_predictions_can_be_asked_for_in_float32() -> None:
+    images, _ = cases(33)
+    low, high = training(precision="bf16"), training(precision="fp32")
+    assert not torch.equal(low.predict(images), high.predict(images))
+    assert torch.equal(low.predict(images, precision="fp32"), high.predict(images))
+
+
 def test_equal_seeds_train_equally_whatever_a_program_draws() -> None:
     first, second = training(), training()
     losses = [first.epoch(), first.epoch()]
@@ -173,8 +210,10 @@ class Cramped(nn.Module):
         super().__init__()
         self.network = network
         self.images = images
+        self.seen: list[int] = []
 
     def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
         if len(x) > self.images:
             raise torch.OutOfMemoryError("expected in this test")
         out: Tensor = self.network(x)
@@ -186,7 +225,7 @@ def linear_network() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3))
 
 
-@pytest.mark.parametrize(("room", "micro_batch"), [(16, 16), (15, 8), (8, 8), (5, 4), (3, 2)])
+@pytest.mark.parametrize(("room", "micro_batch"), [(16, 16), (15, 8), (8, 8), (5, 4), (3, 3)])
 def test_where_memory_runs_out_a_batch_is_worked_through_in_parts(room: int, micro_batch: int) -> None:
     """The gradients are those of the whole batch, for a network that looks at no batch."""
     images, labels = cases(35)
@@ -202,7 +241,19 @@ def test_where_memory_runs_out_a_batch_is_worked_through_in_parts(room: int, mic
     assert torch.allclose(whole.predict(images), cramped.predict(images), atol=1e-6)
 
 
-def test_memory_that_holds_no_two_images_is_too_little() -> None:
+@given(st.integers(2, 200), st.integers(3, 70))
+def test_no_part_of_a_batch_is_larger_than_what_fitted_or_of_one_alone(count: int, room: int) -> None:
+    images, labels = cases(count)
+    network = Cramped(linear_network(), room)
+    run = Training(network, images, labels, "multi-class", 3, replace(RECIPE, batch_size=64), seed=1)
+    run.epoch()
+    fitted = [size for size in network.seen if size <= room]
+    assert run.micro_batch == 64 or max(fitted) <= run.micro_batch
+    assert min(fitted) > 1
+    assert sum(size > room for size in network.seen) <= 5  # once for every halving from 64
+
+
+def test_memory_that_holds_no_three_images_is_too_little() -> None:
     images, labels = cases(8)
     run = Training(Cramped(linear_network(), 1), images, labels, "multi-class", 3, RECIPE, seed=1)
     with pytest.raises(torch.OutOfMemoryError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ import torch
 from torch import nn
 
 from medevonet.run.folder import PROJECT
+from medevonet.sandboxed.counting import multiply_adds
 from medevonet.sandboxed.faults import ProgramError
+from medevonet.sandboxed.global_state import settle
 from medevonet.sandboxed.program import Inspection, Program, swap
-from medevonet.sandboxed.session import Session, settle
+from medevonet.sandboxed.session import Session
 from tests.support import programs
 
 CPU = torch.device("cpu")
@@ -54,6 +57,67 @@ def test_fused_attention_is_counted(tmp_path: Path) -> None:
     assert inspected(programs.TRANSFORMER, tmp_path).multiply_adds == (
         projections + attention + patches + width * 7
     )
+
+
+# Layers beside the head (8 to C outputs), what comes to it, and multiply-adds of one image of 28 pixels:
+# 28 steps of 84 numbers.
+PRODUCTS = {
+    "LSTM": ("nn.LSTM(84, 8, batch_first=True)", "self.layer(rows)[0][:, -1]", 28 * 4 * 8 * (84 + 8)),
+    "GRU in both directions": (
+        "nn.GRU(84, 4, batch_first=True, bidirectional=True)", "self.layer(rows)[0][:, -1]",
+        28 * 2 * 3 * 4 * (84 + 4),
+    ),
+    "RNN of two layers": (
+        "nn.RNN(84, 8, num_layers=2, batch_first=True)", "self.layer(rows)[0][:, -1]",
+        28 * 8 * (84 + 8 + 8 + 8),
+    ),
+    "Bilinear": ("nn.Bilinear(84, 84, 8)", "self.layer(rows[:, 0], rows[:, 1])", 8 * 84 * 84),
+    "matrix by vector": ("nn.Identity()", "(rows[:, :8] @ rows[0, 0])", 8 * 84),
+    "sum of matrix products": (
+        "nn.Identity()", "torch.addbmm(torch.zeros(8, 8), rows[:, :8], rows[:, :8].mT)[:1]", 8 * 84 * 8
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_recurrent_layers_and_all_matrix_products_are_counted(name: str) -> None:
+    layer, features, products = PRODUCTS[name]
+    scope: dict[str, Any] = {}
+    init = f"self.layer = {layer}\nself.head = nn.Linear(8, C)"
+    exec(programs.network(init, f"rows = x.transpose(1, 2).flatten(2)\nreturn self.head({features})"), scope)
+    network, image = scope["create_model"](), torch.randn(1, 3, 28, 28)
+    assert multiply_adds(network, image) == products + 8 * 7
+    with torch.backends.mkldnn.flags(enabled=False):  # as on a GPU: without the CPU's fused layers
+        assert multiply_adds(network, image) == products + 8 * 7
+    assert torch.backends.mkldnn.enabled
+
+
+SPECIAL_HEADS = {
+    "a subclass": ("class Cosine(nn.Linear): pass", "Cosine(32, C)", "found a Cosine"),
+    "weight norm": ("", "nn.utils.parametrizations.weight_norm(nn.Linear(32, C))", "found a Parametrized"),
+    "old weight norm": ("", "nn.utils.weight_norm(nn.Linear(32, C))", "found one with hooks"),
+    "a forward of its own": (
+        "", "nn.Linear(32, C)\nself.head.forward = lambda x: x @ self.head.weight.T",
+        "found one with a forward of its own",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPECIAL_HEADS)
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
+def test_a_head_that_does_more_than_a_product_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    before, head, words = SPECIAL_HEADS[name]
+    with pytest.raises(ProgramError, match=f"'head', to be a plain one, {words}") as error:
+        inspected(programs.sound(before, f"self.head = {head}"), tmp_path)
+    assert error.value.kind == "wrong_shape"
+
+
+def test_the_projection_of_attention_may_be_the_head(tmp_path: Path) -> None:
+    code = programs.network(
+        "self.rows = nn.MultiheadAttention(84, 2, batch_first=True)\nself.head = nn.Linear(84, C)",
+        "rows = x.transpose(1, 2).flatten(2)\nreturn self.head(self.rows(rows, rows, rows)[0].mean(1))",
+    )
+    assert inspected(code, tmp_path).head == "head"
 
 
 @pytest.mark.parametrize("outputs", CLASS_COUNTS)
@@ -146,6 +210,31 @@ def test_what_a_program_leaves_behind_is_set_right(tmp_path: Path) -> None:
     assert torch.is_grad_enabled()
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_precisions_of_every_backend_are_set_right() -> None:
+    backends: Any = torch.backends
+    parts = [backends, backends.cuda.matmul]
+    for library in (backends.cudnn, backends.mkldnn):
+        parts += [library, library.conv, library.rnn]
+    for part in [*parts, backends.mkldnn.matmul]:
+        part.fp32_precision = "tf32"
+    backends.mkldnn.matmul.fp32_precision = backends.mkldnn.conv.fp32_precision = "bf16"
+    backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    backends.cudnn.enabled = backends.mkldnn.enabled = False
+    backends.cuda.enable_math_sdp(False)
+    torch.set_autocast_dtype("cpu", torch.float16)
+    torch.set_flush_denormal(True)
+    settle(CPU, 1)
+    assert {part.fp32_precision for part in [*parts, backends.mkldnn.matmul]} == {"ieee"}
+    assert not backends.cudnn.allow_tf32
+    assert not backends.cuda.matmul.allow_tf32
+    assert backends.cuda.matmul.allow_bf16_reduced_precision_reduction
+    assert backends.cudnn.enabled
+    assert backends.mkldnn.enabled
+    assert backends.cuda.math_sdp_enabled()
+    assert torch.get_autocast_dtype("cpu") is torch.bfloat16
+    assert torch.tensor(1e-42) * 1 > 0
 
 
 def test_logits_tell_images_apart_that_bf16_would_not() -> None:
