@@ -23,6 +23,8 @@ from tests.support.llm_server import ReplyServer
 from tests.support.walks import wait_for_lines
 
 INITIAL = """# EVOLVE-BLOCK-START
+import math
+# --OPTION--
 WIDTH = 32
 # --OPTION--
 
@@ -34,7 +36,7 @@ class Body:
 
 
 def rate(step):
-    return 0.5 / (1 + step)
+    return 0.5 / math.sqrt(1 + step)
 # EVOLVE-BLOCK-END
 
 

@@ -22,6 +22,7 @@ class Choice(Record):
     strategy: str = ""
     rule: str = ""
     draw: float | None = None
+    operator: str = ""  # how the child is asked for, where the strategy says so
 
     def __post_init__(self) -> None:
         for name in ("top", "inspirations", "failures"):

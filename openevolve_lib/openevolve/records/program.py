@@ -205,3 +205,5 @@ class Context:
     inspirations: tuple[Elite, ...] = ()  # diverse programs of the island
     top: tuple[Elite, ...] = ()  # the island's best programs, best first
     failures: tuple[Failure, ...] = ()  # children of the parent that failed, latest first
+    initial: Elite | None = None  # the initial program
+    operator: str = ""  # how the child is to be made, where selection says so

@@ -238,6 +238,8 @@ class State:
             top=tuple(map(member, choice.top)),
             inspirations=tuple(map(member, choice.inspirations)),
             failures=tuple(Failure(self.programs[i], self.outcomes[i]) for i in choice.failures),
+            initial=self.scored(0) if 0 in self.outcomes else None,
+            operator=choice.operator,
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openevolve.proposing.edits.fences import fenced_blocks
 from openevolve.state.replay import replay
 from tests.support.keyed_model import Keyed, Messages
 from tests.support.llm_server import ReplyServer
@@ -17,18 +18,28 @@ from tests.support.preset_runs import (
     replayed,
     story,
     timeless,
+    varied,
     write_problem,
 )
 
 Answer = Callable[[Messages, random.Random], str]
 
-ANSWERS: dict[str, Answer] = {}
+
+def rewritten_block(messages: Messages, rng: random.Random) -> str:
+    """The last block that a request shows before its rules, with another number; now and then prose."""
+    blocks = fenced_blocks(messages[1]["content"])
+    if len(blocks) < 2 or rng.random() < 0.1:
+        return "Alter the block so that it becomes better."
+    return f"Another number.\n\n```python\n{varied(blocks[-2].text, rng)}```\n"
+
+
+ANSWERS: dict[str, Answer] = {"guided-evolution": rewritten_block}
 USUAL: Answer = child_of_the_first_block
 
 
-@pytest.mark.parametrize("preset", ["medevonet", "evoprompting"])
+@pytest.mark.parametrize("preset", ["medevonet", "evoprompting", "guided-evolution"])
 def test_killed_resumed_and_replayed(preset: str, tmp_path: Path) -> None:
-    overrides = [f"search.preset={preset}", "max_iterations=14", "database.num_islands=1"]
+    overrides = [f"search.preset={preset}", "max_iterations=16", "database.num_islands=1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     write_problem(whole)
     write_problem(broken)
@@ -37,7 +48,7 @@ def test_killed_resumed_and_replayed(preset: str, tmp_path: Path) -> None:
         kill_after(broken, server, overrides, lines=26)
         evolve(broken, server, overrides)
     assert story(broken) == story(whole)
-    assert sorted(story(whole)) == list(range(15))
+    assert sorted(story(whole)) == list(range(17))
     assert any(
         event["event"] == "measured" and event["iteration"] and not event["outcome"]["failure"]
         for event in events(whole)

@@ -12,12 +12,13 @@ from openevolve.population.fingerprints import normalized, parse
 from openevolve.proposing.edits.descriptions import edited_description
 from openevolve.proposing.edits.errors import EditError
 from openevolve.proposing.edits.evolve_blocks import check_evolve_blocks, check_outside_kept, layout, place
-from openevolve.proposing.edits.fences import FENCE
+from openevolve.proposing.edits.fences import FENCE, fenced_blocks
 from openevolve.proposing.edits.full_rewrite import FIRST_LINE, find_program
+from openevolve.proposing.edits.genome import Genome
 from openevolve.proposing.edits.search_replace import OPENING, apply_blocks, search_replace_blocks
-from openevolve.proposing.edits.source import explain
+from openevolve.proposing.edits.source import defined_names, explain
 
-__all__ = ["Edit", "EditError", "apply_reply", "check_evolve_blocks", "has_evolve_blocks"]
+__all__ = ["Edit", "EditError", "apply_block", "apply_reply", "check_evolve_blocks", "has_evolve_blocks"]
 
 REASONING = re.compile(r"^[ \t]*+<(think|thinking)>.*?(?:</\1>|(?P<cut>\Z))", re.MULTILINE | re.DOTALL)
 # Some chat templates put the opening tag into the prompt, so that the reply holds the closing one alone.
@@ -30,7 +31,7 @@ class Edit:
     """A program made of a reply, fit to be evaluated."""
 
     code: str
-    form: Literal["diff", "full rewrite"]
+    form: Literal["diff", "full rewrite", "block"]
     changes: str  # one line: how the reply introduces the edit, or what the lines say
     description: str = ""  # of what differs from the initial program, where one was asked for
 
@@ -67,6 +68,37 @@ def apply_reply(
         chosen = f"(one of {found} programs) " if found > 1 else ""
         code = place(_unix(program), parent, language)
         edit = Edit(code, "full rewrite", chosen + _introduction(text), description or "")
+    return _checked(edit, parent, max_code_length, language)
+
+
+def apply_block(reply: str, parent: Genome, key: str, *, max_code_length: int, language: str) -> Edit:
+    """The child that a reply makes of one block of its parent; a reply with a whole program is that program.
+
+    Raises EditError as ``apply_reply`` does.
+    """
+    text = _without_reasoning(_unix(reply).lstrip("\ufeff"))
+    blocks = [block for block in fenced_blocks(text) if block.closed and block.text.strip()]
+    if not blocks:
+        raise EditError(f"expected the new block in a fenced code block, found {text.strip()[:80]!r}")
+    content = blocks[-1].text
+    if _defines_more(content, parent, key):
+        return apply_reply(reply, parent.code, max_code_length=max_code_length, language=language)
+    child = parent.with_block(key, content)
+    edit = Edit(child.code, "block", _introduction(text))
+    return _checked(edit, parent.code, max_code_length, language)
+
+
+def _defines_more(content: str, parent: Genome, key: str) -> bool:
+    """Whether a text defines what other blocks of the parent define."""
+    try:
+        own = defined_names(parse(content))
+        others = [text for name, text in parent.blocks.items() if name != key]
+        return any(own & defined_names(parse(text)) for text in others)
+    except SyntaxError:
+        return False
+
+
+def _checked(edit: Edit, parent: str, max_code_length: int, language: str) -> Edit:
     check_outside_kept(edit.code, parent)
     _check(edit.code, parent, max_code_length, language)
     return edit if edit.changes else replace(edit, changes=_changed_lines(parent, edit.code))
