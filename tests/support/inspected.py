@@ -38,6 +38,11 @@ class Writer:
         self("measured", iteration=program.iteration, outcome=outcome.to_json())
         self("committed", iteration=program.iteration, duplicate_of=None)
 
+    def stopped(self, program: Program, rung: int, metrics: dict[str, float]) -> None:
+        outcome = Outcome(program.id, metrics, rung=rung)
+        self("measured", iteration=program.iteration, outcome=outcome.to_json())
+        self("committed", iteration=program.iteration, duplicate_of=None)
+
     def failed(self, program: Program, kind: str, message: str, output: str) -> None:
         outcome = Outcome(program.id).to_json() | {"failure": kind, "message": message, "output_tail": output}
         self("measured", iteration=program.iteration, outcome=outcome)

@@ -15,7 +15,7 @@ from typing import Any
 
 from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
-from openevolve.inspect import comparing, database, questions, single, tables
+from openevolve.inspect import comparing, database, decisions, questions, single, tables
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import Run, all_runs, find_journal, read_run
 from openevolve.inspect.report import write_report
@@ -94,6 +94,15 @@ VERBS: dict[str, Verb] = {
         (("--first", {"metavar": "METRIC"}), ("--second", {"metavar": "METRIC", "help": "-METRIC: less"})),
     ),
     "cells": Verb("what lives where in the archive", lambda run, _: questions.cells(run), tables.cells),
+    "decisions": Verb(
+        "what was drawn, refused, judged, kept or set aside, and why",
+        lambda run, options: decisions.decisions(run, options.of, options.last),
+        tables.decisions,
+        (
+            ("--of", {"metavar": "ID", "help": "of one program"}),
+            ("--last", {"type": int, "metavar": "N", "help": "of the latest N iterations"}),
+        ),
+    ),
     "failures": Verb("by kind, an example each", lambda run, _: questions.failures(run), tables.failures),
     "operators": Verb(
         "who proposed, with what success and at what cost",

@@ -8,6 +8,7 @@ from typing import Any
 
 from openevolve.inspect import questions
 from openevolve.inspect.clean import shown, without_held_out
+from openevolve.inspect.decisions import decisions
 from openevolve.inspect.facts import Fact, facts
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
@@ -16,6 +17,7 @@ from openevolve.inspect.single import details
 from openevolve.proposing.prompts.quoting import clipped
 
 VERSION = 1
+_DECIDED = 2000  # iterations, the latest, whose decisions are listed
 _LEFT_OUT = "Prompts and replies are left out: with them the file is too large."
 
 
@@ -49,6 +51,7 @@ def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) ->
         "failures": questions.failures(run),
         "operators": questions.operators(run),
         "cost": questions.cost(run),
+        "decisions": decisions(run, last=_DECIDED),
         "environment": environment(run),
         "settings": without_held_out(run.state.config.model_dump(mode="json", exclude={"prompt"})),
         "texts": texts.all,

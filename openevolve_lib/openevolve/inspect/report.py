@@ -26,8 +26,12 @@ MODULES = (
     "figures",
     "tree",
     "diff",
+    "curves",
     "panel",
     "tables",
+    "heat",
+    "timeline",
+    "decisions",
     "headline",
     "app",
 )  # in order

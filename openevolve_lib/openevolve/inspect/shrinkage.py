@@ -18,17 +18,26 @@ def shrunk(values: Sequence[float], errors: Sequence[float]) -> list[Shrunk]:
     """Normal-normal empirical Bayes (Efron and Morris, 1975, with unequal errors).
 
     ``values`` have the standard errors ``errors``. The variance between programs is what the variance of the
-    values has beyond the mean squared error, at least 0. Fewer than three values are left as they are.
+    values has beyond the mean squared error (never below 0). The centre is weighted by precision; that it is
+    not known exactly is part of ``sd`` (Morris, 1983). Fewer than three values are left as they are.
     """
     if len(values) < 3:
         return [Shrunk(value, error) for value, error in zip(values, errors, strict=True)]
-    centre = fmean(values)
-    total = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    mean = fmean(values)
+    total = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
     between = max(0.0, total - fmean(error**2 for error in errors))
+    variances = [between + error**2 for error in errors]
+    if min(variances) == 0:  # some value is exact, and the others are taken for as good
+        return [Shrunk(value, error) for value, error in zip(values, errors, strict=True)]
+    precision = math.fsum(1 / variance for variance in variances)
+    centre = (
+        math.fsum(value / variance for value, variance in zip(values, variances, strict=True)) / precision
+    )
     result = []
-    for value, error in zip(values, errors, strict=True):
-        kept = between / (between + error**2) if between + error**2 > 0 else 1.0
-        result.append(Shrunk(centre + kept * (value - centre), error * math.sqrt(kept)))
+    for value, error, variance in zip(values, errors, variances, strict=True):
+        kept = between / variance
+        sd = math.sqrt(kept * error**2 + (1 - kept) ** 2 / precision)
+        result.append(Shrunk(centre + kept * (value - centre), sd))
     return result
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.inspect.clean import shown
+from openevolve.inspect.decisions import placed
 from openevolve.inspect.facts import Fact, facts, iteration_of
 from openevolve.inspect.parts import curves
 from openevolve.inspect.reading import Run
@@ -46,25 +47,11 @@ def details(run: Run, iteration: int) -> dict[str, Any]:
         ],
         "artifacts": shown(outcome.artifacts) if outcome else {},
         "curves": curves(shown(outcome.artifacts)) if outcome else [],
-        "archive": _archive(run, iteration),
+        "archive": placed(run, iteration)[1] if iteration in account.placings else "",
         "output": outcome.output_tail if outcome else "",
         "device": outcome.device if outcome else "",
         "review": state.reviews.get(iteration, ""),
     }  # fmt: skip
-
-
-def _archive(run: Run, iteration: int) -> str:
-    """What became of a program with a score in the archive, and why."""
-    placing = run.account.placings.get(iteration)
-    if placing is None:
-        return ""
-    mine = run.state.programs[iteration].id
-    cell = "cell " + " · ".join(map(str, placing.cell))
-    if placing.holder == mine:
-        if placing.before is None:
-            return f"took {cell}, which was empty"
-        return f"took {cell} from iteration {run.state.iterations[placing.before]}"
-    return f"{cell} stays with iteration {run.state.iterations[placing.holder]}, which is better"
 
 
 def context(run: Run, name: str) -> dict[str, Any]:

@@ -25,16 +25,18 @@ def spread(value: float | None, error: float | None, digits: int = 4, *, signed:
     return text if error is None else f"{text} ± {error:.{digits}f}"
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], left: Sequence[str] = ()) -> str:
-    """Columns, numbers to the right; those named in ``left`` to the left."""
-    lines = [[one_line(str(entry), 72) for entry in row] for row in rows]
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], left: Sequence[str] = (), width: int = 72
+) -> str:
+    """Columns, numbers to the right; those named in ``left`` to the left. Entries are cut to ``width``."""
+    lines = [[one_line(str(entry), width) for entry in row] for row in rows]
     if not lines:
         return "none"
     widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
     return "\n".join(
         "  ".join(
-            entry.ljust(width) if head in left else entry.rjust(width)
-            for head, entry, width in zip(heads, line, widths, strict=True)
+            entry.ljust(wide) if head in left else entry.rjust(wide)
+            for head, entry, wide in zip(heads, line, widths, strict=True)
         ).rstrip()
         for line in (heads, *lines)
     )
@@ -151,6 +153,15 @@ def cost(answer: Row) -> str:
     heads = ["purpose", "model", "calls", "prompt tokens", "completion tokens", "dollars"]
     seconds = f"{answer['evaluation_seconds']:,.0f} s of evaluation in {answer['elapsed_seconds']:,.0f} s"
     return f"{answer['in_words']}; {seconds}\n\n{table(heads, rows, left=['purpose', 'model'])}"
+
+
+def decisions(rows: Sequence[Row]) -> str:
+    return table(
+        ["iteration", "decision", "why"],
+        ((row["iteration"], row["kind"], row["why"]) for row in rows),
+        left=["decision", "why"],
+        width=160,
+    )
 
 
 def matches(rows: Sequence[Row]) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from openevolve.errors import UserError
 from openevolve.inspect import questions, single, tables
 from openevolve.inspect.clean import clean, one_line
 from openevolve.inspect.database import sql
+from openevolve.inspect.decisions import decisions
 from openevolve.inspect.facts import Fact, facts, iteration_of
 from openevolve.inspect.reading import Run, read_run
 from openevolve.inspect.shrinkage import luck_of_the_best, shrunk
@@ -178,6 +179,18 @@ def test_why_a_cell_is_held(finished: tuple[Run, State]) -> None:
     }
 
 
+def test_every_program_was_drawn_and_ended_somehow(finished: tuple[Run, State]) -> None:
+    run, held = finished
+    made = decisions(run)
+    kinds = Counter(row["kind"] for row in made)
+    assert kinds["drawn"] == 30
+    assert kinds["failed"] == held.failures.total()
+    ends = [row["iteration"] for row in made if row["kind"] in ("kept", "set aside", "copy", "failed")]
+    assert sorted(ends) == sorted(held.committed)
+    assert decisions(run, last=2) == [row for row in made if row["iteration"] in (29, 30)]
+    assert decisions(run, "7") == [row for row in made if row["iteration"] == 7]
+
+
 def test_what_a_proposal_was_made_from(finished: tuple[Run, State], hostile: Run) -> None:
     run, held = finished
     answer = single.context(run, "7")
@@ -231,11 +244,14 @@ def test_cleaned_text_holds_no_control(text: str) -> None:
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 0.2)), min_size=3, max_size=30))
 def test_shrinkage_moves_towards_the_mean_and_never_past_it(pairs: list[tuple[float, float]]) -> None:
     values, errors = [value for value, _ in pairs], [error for _, error in pairs]
-    centre = sum(values) / len(values)
-    for value, error, estimate in zip(values, errors, shrunk(values, errors), strict=True):
-        low, high = sorted((value, centre))
-        assert low - 1e-9 <= estimate.mean <= high + 1e-9
-        assert 0 <= estimate.sd <= error + 1e-12
+    found = shrunk(values, errors)
+    centres = []
+    for value, error, estimate in zip(values, errors, found, strict=True):
+        assert min(values) - 1e-9 <= estimate.mean <= max(values) + 1e-9
+        assert 0 < estimate.sd <= error + 1e-12
+        centres.append((value, estimate.mean))
+    for (value, mean), (other, other_mean) in combinations(centres, 2):
+        assert abs(mean - other_mean) <= abs(value - other) + max(errors)  # nothing is blown up
 
 
 def test_luck_of_the_best_is_that_of_normal_errors() -> None:
@@ -252,6 +268,7 @@ def _texts(run: Run) -> Iterator[str]:
     yield tables.cells(questions.cells(run))
     yield tables.failures(questions.failures(run))
     yield tables.operators(questions.operators(run))
+    yield tables.decisions(decisions(run))
     yield tables.cost(questions.cost(run))
     yield tables.matches(questions.search(run, "x"))
     for iteration in run.state.programs:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from openevolve.errors import UserError
 from openevolve.inspect import report as reports
+from openevolve.inspect.decisions import decisions
 from openevolve.inspect.description import describe
 from openevolve.inspect.reading import Run, read_run
 from openevolve.inspect.report import LIMIT, leave_report, report, write_report
@@ -164,6 +165,45 @@ def test_searching_and_sorting(page: Page, walk: Run) -> None:
     page.get_by_role("button", name="iteration", exact=True).click()
     shown = [int(text) for text in page.locator(".board tbody tr td:nth-child(2)").all_inner_texts()]
     assert shown == sorted(shown)
+
+
+def test_what_was_not_measured_is_not_what_failed(page: Page, tmp_path: Path) -> None:
+    write = Writer(tmp_path, "database.fitness_metric=mean_auc")
+    write.begin("X = 1.0\n")
+    metrics = {"mean_auc": 0.75, "one_auc": 0.7, "two_auc": 0.8, "size": 0.1}
+    programs = [Program(f"{n}-program", f"X = {n}.0\n", n, 0, ("0-program",)[:n]) for n in range(3)]
+    write.proposed(programs[0], "initial")
+    write("measuring", iteration=0, program_id="0-program")
+    write.scored(programs[0], metrics, {"training": "one: loss; AUC by epoch 0.5 0.7 0.6; best epoch 2"})
+    write.proposed(programs[1], "offline")
+    write.stopped(programs[1], 1, {"mean_auc": 0.6, "one_auc": 0.6, "size": 0.1})
+    write.proposed(programs[2], "offline")
+    write.failed(programs[2], "crashed", "it crashed", "")
+    write.journal.close()
+    show(page, read_run(str(tmp_path)))
+    rows = {
+        row.get_attribute("data-iteration"): [
+            (cell.get_attribute("class") or "", cell.inner_text()) for cell in row.locator("td").all()[1:]
+        ]
+        for row in page.locator(".heat tbody tr").all()
+    }
+    assert rows["0"] == [("s6", "0.700"), ("s6", "0.800")]
+    assert rows["1"] == [("lower", "0.600"), ("unmeasured", "")]
+    assert rows["2"] == [("crossed", "\N{MULTIPLICATION SIGN}")] * 2
+    assert page.locator(".endings .ended").count() == 3
+    assert page.locator("#timeline .span").count() == 1
+    page.locator(".heat tbody tr").first.press("Enter")
+    assert page.locator(".curves figcaption").inner_text().split("\n") == ["one", "0.7000 at epoch 2 of 3"]
+
+
+def test_decisions_can_be_told_by_kind(page: Page, walk: Run) -> None:
+    show(page, walk)
+    buttons = page.get_by_role("group", name="Decisions")
+    buttons.get_by_role("button", name="kept").click()
+    assert set(page.locator(".decided .verdict").all_inner_texts()) == {"kept"}
+    latest = int(page.locator(".decided tr").first.get_attribute("data-iteration") or "")
+    why = decisions(walk, str(latest))[-1]
+    assert (why["kind"], page.locator(".decided .why").first.inner_text()) == ("kept", why["why"])
 
 
 def test_hostile_texts_are_shown_and_do_nothing(page: Page, hostile: Run) -> None:

@@ -1,8 +1,11 @@
+import { decisions } from "./decisions.js";
 import { el, tip } from "./dom.js";
 import { against, archiveMap, bestSoFar } from "./figures.js";
 import { headline } from "./headline.js";
+import { heatMap } from "./heat.js";
 import { panel } from "./panel.js";
-import { environment, failures, leaderboard, operators, spend } from "./tables.js";
+import { endings, environment, leaderboard, operators, spend } from "./tables.js";
+import { timeline } from "./timeline.js";
 import { genealogy } from "./tree.js";
 
 async function description() {
@@ -64,31 +67,42 @@ function draw(run) {
   document.getElementById("content").replaceChildren(...[
     headline(run),
     scored ? el("div", { class: "pair" },
-      section("progress", "Best so far", "Each dot is a program; the line is the best measured by then.", bestSoFar(run)),
-      section("front", "Trade-offs", "The line joins programs that none beats in both.", against(run))) : null,
+      section("progress", "Best so far", "Each dot is a program. The line is the best measured by then; the broken line what it is likely worth.", bestSoFar(run)),
+      section("front", "Trade-offs", "The line joins programs that none beats in both; bars are standard errors.", against(run))) : null,
     section("tree", "Genealogy", "From the initial program on the left. The way to the best is marked; open any program to read it. Arrow keys walk along the branches.", genealogy(run)),
     scored ? el("div", { class: "pair" },
       section("archive", "Archive", "The best program of each cell; the stronger the shade, the better.", archiveMap(run)),
-      section("failures", "Failures", "By kind, the latest of each.", failures(run))) : section("failures", "Failures", "", failures(run)),
+      section("endings", "How they ended", "Of the failures the latest of each kind.", endings(run))) : section("endings", "How they ended", "", endings(run)),
     scored ? section("leaderboard", "Leaderboard", "", leaderboard(run)) : null,
+    scored && Object.keys(run.parts).length ? section("parts", "Part by part", "Programs by what their fitness is the mean of.", heatMap(run)) : null,
+    section("timeline", "Timeline", "Every evaluation, when it ran and how it ended.", timeline(run)),
+    section("decisions", "Decisions", "Whatever shaped the population, with its reason, the latest first.", decisions(run)),
     el("div", { class: "pair" },
       section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
-      el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "With what", "", environment(run)))),
-    section("again", "Again", "", again(run)),
+      el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "Environment", "", environment(run)))),
+    section("again", "To reproduce", "", again(run)),
     el("footer", {}, `Written ${run.written}. Nothing of a test split is on this page.`),
   ].filter(Boolean));
+  contents();
 }
 
 function again(run) {
   const command = run.environment.command;
   const lines = [
     run.environment.git_sha ? `git checkout ${run.environment.git_sha}` : "",
-    command === undefined ? "" : `uv run python run_evolution.py ${command}`,
-    `openevolve leaderboard ${run.status.run}`,
-    `openevolve show ${run.ranking[0] ?? 0} ${run.status.run}`,
+    "uv sync",
+    command === undefined ? "" : `uv run python ${run.environment.entry ?? "run_evolution.py"} ${command}`,
+    `uv run openevolve show ${run.ranking[0] ?? 0} ${run.status.run}`,
   ].filter(Boolean);
   const note = run.environment.git_dirty === "True" ? el("p", { class: "note" }, "The checkout had changes that no commit holds.") : null;
-  return [note, el("pre", { class: "code" }, lines.join("\n"))];
+  return [note, el("pre", { class: "reply" }, lines.join("\n"))];
+}
+
+// Links to the parts of the page, as many as there are.
+function contents() {
+  const sections = [...document.querySelectorAll("#content .block:not(#progress, #front)")]; // those are in sight
+  const links = sections.map((found) => el("a", { href: `#${found.id}` }, found.querySelector("h2").textContent));
+  document.querySelector(".bar").after(el("nav", { "aria-label": "Parts of the page" }, links));
 }
 
 const run = model(await description());

@@ -19,6 +19,16 @@ export function mark(run, row, settings, shape = "circle") {
   });
 }
 
+// What opens a program from a line of a table. The key goes no further: it would press what is focused next.
+export function opens(run, iteration) {
+  const keydown = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    run.open(iteration);
+  };
+  return { click: () => run.open(iteration), keydown };
+}
+
 const CLOCKS = {
   programs: (row, position) => position,
   hours: (row) => (row.measured_at ?? 0) / 3600,
@@ -45,15 +55,27 @@ function progress(run, done, clock) {
     if (!best || row.fitness > best.fitness) steps.push({ at, row: (best = row) });
   });
   const x = linear([0, Math.max(...points.map((point) => point.at), 1e-9)], [BOX.left, BOX.width - BOX.right]);
-  const y = linear(extent(points.map((point) => point.row.fitness)), [BOX.height - BOX.bottom, BOX.top]);
+  const y = linear(extent([...points.map((point) => point.row.fitness), ...ends(steps.map((step) => step.row))]), [BOX.height - BOX.bottom, BOX.top]);
   const path = steps.map(({ at, row }, i) => (i ? `H${x(at)}V${y(row.fitness)}` : `M${x(at)} ${y(row.fitness)}`)).join("");
   return drawing("Best so far", BOX,
     frame(x, y, { x: clock === "programs" ? "programs evaluated" : clock, y: run.metric }),
     points.map(({ at, row }) => mark(run, row, { class: "dot", cx: x(at), cy: y(row.fitness), r: 2.6 })),
     steps.length ? svg("path", { class: "best", d: `${path}H${x(x.domain[1])}` }) : null,
+    likely(steps, x, y),
     steps.map(({ at, row }) => bar(x(at), row, y)),
     steps.map(({ at, row }) => mark(run, row, { class: "record", cx: x(at), cy: y(row.fitness), r: 4, tabindex: 0 })),
   );
+}
+
+// The estimates of those that seemed the best: what selected luck leaves of them.
+function likely(steps, x, y) {
+  if (!steps.length || steps.some(({ row }) => row.estimate === null)) return null;
+  const path = steps.map(({ at, row }, i) => (i ? `H${x(at)}V${y(row.estimate)}` : `M${x(at)} ${y(row.estimate)}`)).join("");
+  return svg("path", { class: "likely", d: `${path}H${x(x.domain[1])}` });
+}
+
+export function ends(rows) {
+  return rows.flatMap((row) => (row.error === null ? [row.fitness] : [row.fitness - row.error, row.fitness + row.error]));
 }
 
 function bar(at, row, y) {
@@ -73,7 +95,8 @@ export function against(run) {
 function scatter(run, name) {
   const rows = run.scored.filter((row) => name in row.metrics);
   const x = linear(extent(rows.map((row) => row.metrics[name])), [BOX.left, BOX.width - BOX.right]);
-  const y = linear(extent(rows.map((row) => row.fitness)), [BOX.height - BOX.bottom, BOX.top]);
+  const barred = rows.length <= 200 ? rows : [];
+  const y = linear(extent([...rows.map((row) => row.fitness), ...ends(barred)]), [BOX.height - BOX.bottom, BOX.top]);
   const front = new Set(run.pareto);
   const onFront = name === run.tie_break || run.frontAxes.has(name) ? rows.filter((row) => front.has(row.iteration)) : [];
   onFront.sort((a, b) => a.metrics[name] - b.metrics[name]);
@@ -81,7 +104,7 @@ function scatter(run, name) {
   return drawing(`${run.metric} against ${name}`, BOX,
     frame(x, y, { x: name, y: run.metric }),
     onFront.length > 1 ? svg("path", { class: "front", d: path }) : null,
-    rows.length <= 200 ? rows.map((row) => bar(x(row.metrics[name]), row, y)) : null,
+    barred.map((row) => bar(x(row.metrics[name]), row, y)),
     rows.map((row) => {
       const place = { cx: x(row.metrics[name]), cy: y(row.fitness) };
       const kind = row.iteration === 0 ? "initial" : onFront.includes(row) ? "record" : "dot";

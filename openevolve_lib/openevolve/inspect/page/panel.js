@@ -1,3 +1,4 @@
+import { curves } from "./curves.js";
 import { difference } from "./diff.js";
 import { duration, el, number, signed, spread } from "./dom.js";
 
@@ -90,7 +91,7 @@ function overview(run, row, found) {
     ["Fitness", row.fitness === null ? null : spread(row.fitness, row.error)],
     ["Estimate, shrunk", row.estimate === null ? null : spread(row.estimate, row.estimate_error)],
     ["Gain over parent", gain === null ? null : signed(gain)],
-    ["Cell", row.cell ? `${row.cell.join(" · ")}${row.holds_cell ? " (holds it)" : ""}` : null],
+    ["Archive", found.archive ? `${found.archive}${row.holds_cell ? "; it holds it now" : ""}` : null],
     ["Proposed by", [row.proposer, row.model].filter(Boolean).join(" · ") || null],
     ["Parent drawn by", found.choice ? `${found.choice.strategy}: ${found.choice.rule}${found.choice.draw === null || found.choice.draw === undefined ? "" : `, draw ${found.choice.draw.toFixed(3)}`}` : null],
     ["Copy of", row.duplicate_of === null ? null : `iteration ${row.duplicate_of}`],
@@ -103,6 +104,7 @@ function overview(run, row, found) {
     family(run, row, parent),
     found.decisions.length ? [caption("Decisions"), el("ul", {}, found.decisions.map((made) => el("li", {}, `rung ${made.rung}: ${made.verdict}. ${made.why}`)))] : null,
     found.refusals.length ? [caption("Refused before"), el("ul", {}, found.refusals.map((refused) => el("li", {}, `${refused.gate}: ${refused.reason}`)))] : null,
+    found.curves.length ? [caption("By epoch"), curves(found.curves)] : null,
     found.review ? [caption("Review"), text(found.review, "reply")] : null,
     Object.keys(row.metrics).length ? [caption("Measurements"), el("div", { class: "scroll" }, measurements(run, row, parent))] : null,
   ].flat(2).filter(Boolean);

@@ -1,5 +1,5 @@
 import { duration, el, number, spread } from "./dom.js";
-import { short } from "./figures.js";
+import { opens, short } from "./figures.js";
 
 const FIRST = 15;
 
@@ -20,10 +20,7 @@ export function leaderboard(run) {
   const fill = () => {
     const found = rows.filter((row) => !wanted || `${row.iteration} ${row.id} ${row.changes} ${row.proposer} ${row.model} ${run.detailed(row).code}`.toLowerCase().includes(wanted));
     const visible = all ? found : found.slice(0, FIRST);
-    body.replaceChildren(...visible.map((row) => el("tr", { tabindex: 0, "data-iteration": row.iteration, class: row.iteration === run.ranking[0] ? "top" : "", on: {
-      click: () => run.open(row.iteration),
-      keydown: (event) => event.key === "Enter" && run.open(row.iteration),
-    } }, columns.map(([name, show], i) => el("td", { class: i > columns.length - 3 ? "words" : "" }, show(row, run.rank(row)))))));
+    body.replaceChildren(...visible.map((row) => el("tr", { tabindex: 0, "data-iteration": row.iteration, class: row.iteration === run.ranking[0] ? "top" : "", on: opens(run, row.iteration) }, columns.map(([name, show], i) => el("td", { class: i > columns.length - 3 ? "words" : "" }, show(row, run.rank(row)))))));
     more.hidden = visible.length === found.length;
     more.textContent = `Show all ${found.length.toLocaleString("en-US")}`;
   };
@@ -38,13 +35,25 @@ export function leaderboard(run) {
   return [el("div", { class: "choice" }, search), el("div", { class: "scroll" }, el("table", { class: "board" }, el("thead", {}, el("tr", {}, heads)), body)), more];
 }
 
-export function failures(run) {
-  const found = run.failures.map((group) => el("button", { type: "button", class: "failure", on: { click: () => run.open(group.example.iteration) } },
+// How all proposals ended, and what went wrong.
+export function endings(run) {
+  const counts = new Map();
+  for (const row of run.programs) counts.set(row.status, (counts.get(row.status) ?? 0) + 1);
+  const kinds = [["scored", "with a score"], ["rejected", "stopped on a lower rung"], ["failed", "failed"], ["duplicate", "copies"], ["measuring", "being measured"], ["proposed", "waiting"]].filter(([kind]) => counts.get(kind));
+  const shares = kinds.map(([kind]) => {
+    const part = el("span", { class: `ended ${kind}` });
+    part.style.setProperty("--share", (counts.get(kind) / run.programs.length).toFixed(4));
+    return part;
+  });
+  const keys = kinds.map(([kind, words]) => el("span", {}, el("i", { class: `ended ${kind}`, "aria-hidden": "true" }), `${counts.get(kind).toLocaleString("en-US")} ${words}`));
+  const groups = run.failures.map((group) => el("button", { type: "button", class: "failure", on: { click: () => run.open(group.example.iteration) } },
     el("span", { class: "count" }, String(group.count)), el("span", { class: "kind" }, group.kind.replaceAll("_", " ")), el("span", { class: "why" }, short(group.example.message, 180))));
-  const { rejected, refused } = run.status;
-  const notes = [rejected ? `${rejected} rejected on a lower rung` : "", ...Object.entries(refused).map(([gate, count]) => `${count} refused by ${gate}`)].filter(Boolean);
-  if (!found.length && !notes.length) return [el("p", { class: "empty" }, "Nothing failed, and nothing was refused.")];
-  return [...found, notes.length ? el("p", { class: "note" }, `${notes.join(", ")}.`) : null];
+  const refused = Object.entries(run.status.refused).map(([gate, count]) => `${count.toLocaleString("en-US")} by ${gate}`);
+  return [
+    el("div", { class: "endings", "aria-hidden": "true" }, shares), el("div", { class: "legend" }, keys),
+    groups.length ? el("div", {}, groups) : el("p", { class: "note" }, "Nothing failed."),
+    refused.length ? el("p", { class: "note" }, `Refused before they were measured: ${refused.join(", ")}.`) : null,
+  ];
 }
 
 export function operators(run) {

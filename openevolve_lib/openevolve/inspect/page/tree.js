@@ -1,8 +1,9 @@
 import { el, svg } from "./dom.js";
-import { mark, short } from "./figures.js";
-import { shade } from "./scales.js";
+import { ends, mark, short } from "./figures.js";
+import { extent, linear, shade, ticks, tickText } from "./scales.js";
 
 const MOST = 1500; // marks; of larger runs the best and their ancestors are drawn
+const PLOT = [860, 1126]; // the scores beside the names
 const LABELLED = 120; // programs, a line each; larger runs are drawn as marks alone
 
 export function genealogy(run) {
@@ -18,8 +19,9 @@ export function genealogy(run) {
   const { places, count, depth } = laidOut(roots, children, labelled);
   const step = labelled ? 23 : count <= 400 ? 11 : 7;
   const reach = labelled ? Math.max(14, Math.min(30, 420 / depth)) : Math.max(24, Math.min(80, 900 / depth));
-  const width = 30 + depth * reach + (labelled ? 640 : 40), height = count * step + 24;
-  const x = (row) => 18 + places.get(row.iteration).depth * reach, y = (row) => 14 + places.get(row.iteration).row * step;
+  const top = labelled ? 34 : 14;
+  const width = labelled ? PLOT[1] + 14 : 70 + depth * reach, height = count * step + top + 10;
+  const x = (row) => 18 + places.get(row.iteration).depth * reach, y = (row) => top + places.get(row.iteration).row * step;
   const way = new Set(run.way(run.ranking[0]));
   const tone = shade(run.scored.map((row) => row.fitness));
   const links = svg("g", { "aria-hidden": "true" }), nodes = svg("g", {});
@@ -35,14 +37,28 @@ export function genealogy(run) {
     }
   }
   for (const row of drawn) {
-    const top = row.iteration === run.ranking[0];
-    const kind = row.fitness === null ? `unscored ${row.status}` : `${tone(row.fitness)}${top ? " top" : ""}`;
-    nodes.append(mark(run, row, { class: `node ${kind}`, cx: x(row), cy: y(row), r: top ? 7 : labelled ? 5.5 : 3.4, tabindex: row === drawn[0] ? 0 : -1 }));
+    const best = row.iteration === run.ranking[0];
+    const kind = row.fitness === null ? `unscored ${row.status}` : `${tone(row.fitness)}${best ? " top" : ""}`;
+    nodes.append(mark(run, row, { class: `node ${kind}`, cx: x(row), cy: y(row), r: best ? 7 : labelled ? 5.5 : 3.4, tabindex: row === drawn[0] ? 0 : -1 }));
     if (labelled) nodes.append(label(run, row, x(row) + 13, y(row) + 4, way.has(row.iteration)));
   }
-  const picture = svg("svg", { class: "tree", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Genealogy", on: { keydown: (event) => walk(event, run, children, drawn, places) } }, links, nodes);
+  const picture = svg("svg", { class: "tree", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Genealogy", on: { keydown: (event) => walk(event, run, children, drawn, places) } }, labelled ? scores(drawn, y, height, way) : null, links, nodes);
   const note = drawn.length < run.programs.length ? el("p", { class: "note" }, `The best ${drawn.length.toLocaleString("en-US")} of ${run.programs.length.toLocaleString("en-US")} programs and their ancestors.`) : null;
   return [note, el("div", { class: "scroll", tabindex: -1 }, picture)];
+}
+
+// Beside the names: the scores with their errors, on one scale.
+function scores(drawn, y, height, way) {
+  const rows = drawn.filter((row) => row.fitness !== null);
+  if (!rows.length) return null;
+  const x = linear(extent(ends(rows)), PLOT);
+  const lines = ticks(x.domain, 4).map((tick) => [
+    svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: 20, y2: height - 8 }),
+    svg("text", { x: x(tick), y: 13, "text-anchor": "middle" }, tickText(tick))]);
+  const points = rows.map((row) => [
+    row.error === null ? null : svg("line", { class: "error", x1: x(row.fitness - row.error), x2: x(row.fitness + row.error), y1: y(row), y2: y(row) }),
+    svg("circle", { class: way.has(row.iteration) ? "record" : "point", cx: x(row.fitness), cy: y(row), r: 3.6 })]);
+  return svg("g", { "aria-hidden": "true" }, lines, points);
 }
 
 function chosen(run) {
@@ -82,7 +98,7 @@ function label(run, row, x, y, onWay) {
   const score = row.fitness === null ? row.failure ?? row.status : row.fitness.toFixed(4);
   return svg("text", { class: onWay ? "label way" : "label", x, y, on: { click: () => run.open(row.iteration) } },
     svg("tspan", { class: "count" }, String(row.iteration).padStart(2, "\u2007")),
-    svg("tspan", { class: "score", dx: 8 }, score), svg("tspan", { dx: 10 }, short(row.changes, 70)));
+    svg("tspan", { class: "score", dx: 8 }, score), svg("tspan", { dx: 10 }, short(row.changes, Math.floor((PLOT[0] - x - 100) / (onWay ? 7 : 6.1)))));
 }
 
 function walk(event, run, children, drawn, places) {
