@@ -45,7 +45,7 @@ function heatRow(run, row, parts, tones) {
     parts.map(([metric]) => {
       const value = row.metrics[metric];
       if (value === undefined) return row.status === "failed" ? el("td", { class: "crossed", "aria-label": "failed" }, "×") : el("td", { class: "unmeasured", "aria-label": "not measured" });
-      return lower ? el("td", { class: "lower" }, number(value, 3)) : el("td", { class: tones.get(metric)(value) }, number(value, 3));
+      return lower ? el("td", { class: "lower" }, number(value)) : el("td", { class: tones.get(metric)(value) }, number(value));
     }));
 }
 
