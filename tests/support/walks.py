@@ -25,6 +25,14 @@ def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def finished(folder: Path, *overrides: str) -> Path:
+    """The folder of a run that has ended. In a process of its own: beside a browser no other loop can run."""
+    with start(folder, *overrides) as process:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+    return folder / "out"
+
+
 def wait_for_lines(path: Path, count: int) -> None:
     deadline = time.monotonic() + 60
     while not path.exists() or path.read_bytes().count(b"\n") < count:

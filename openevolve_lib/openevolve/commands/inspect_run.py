@@ -17,7 +17,7 @@ from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_US
 from openevolve.errors import UserError
 from openevolve.inspect import comparing, database, decisions, questions, single, tables
 from openevolve.inspect.clean import clean
-from openevolve.inspect.reading import Run, all_runs, find_journal, read_run
+from openevolve.inspect.reading import RUNS, Run, all_runs, find_journal, read_run
 from openevolve.inspect.report import write_report
 from openevolve.inspect.tailing import last_log, tail
 
@@ -44,7 +44,7 @@ _LINES: tuple[str, dict[str, Any]] = (
 )
 
 VERBS: dict[str, Verb] = {
-    "status": Verb("progress, best, failures, spend", lambda run, _: _status(run), tables.status),
+    "status": Verb("progress, best, failures, spend", lambda run, _: questions.status(run), tables.status),
     "leaderboard": Verb(
         "the best programs",
         lambda run, options: questions.leaderboard(run, options.by, options.top),
@@ -158,6 +158,9 @@ def _text(options: Options) -> str:
     if options.verb == "runs":
         summaries = [_summary(folder) for folder in all_runs()]
         return _json(summaries) if options.json else _runs(summaries)
+    if options.verb == "serve":
+        _serve(options)
+        return "served"
     if options.verb == "report":
         return str(write_report(read_run(options.run), options.output))
     verb = VERBS[options.verb]
@@ -165,18 +168,25 @@ def _text(options: Options) -> str:
     return _json(answer) if options.json else verb.text(answer)
 
 
+def _serve(options: Options) -> None:
+    try:
+        from openevolve.inspect.server.start import serve
+    except ImportError as error:
+        raise UserError(
+            f"openevolve serve: expected the extra ui, found: {error}; "
+            "install it: pip install 'openevolve-medevonet[ui]'"
+        ) from None
+    serve(options.directory, options.host, options.port)
+
+
 def _json(answer: Any) -> str:
     return json.dumps(answer, indent=2)  # in ASCII: no terminal escape can be in it
-
-
-def _status(run: Run) -> dict[str, Any]:
-    return questions.status(run) | {"in_words": run.state.usage.in_words()}
 
 
 def _summary(folder: Path) -> dict[str, Any]:
     """A run that cannot be read is a line of its own among the others."""
     try:
-        return _status(read_run(str(folder))) | {"run": str(folder)}
+        return questions.status(read_run(str(folder))) | {"run": str(folder)}
     except UserError as error:
         return {"run": str(folder), "problem": str(error)}
 
@@ -204,6 +214,10 @@ def _parser() -> argparse.ArgumentParser:
     page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
+    live = verbs.add_parser("serve", help="all runs of a folder in the browser, live (needs the extra ui)")
+    live.add_argument("directory", nargs="?", type=Path, default=RUNS, metavar="DIR", help="default: runs")
+    live.add_argument("--port", type=int, default=8420, help="8420; 0 takes a free one")
+    live.add_argument("--host", default="127.0.0.1", help="127.0.0.1; beyond loopback a token is asked for")
     events = verbs.add_parser("tail", help="the last events, one a line")
     events.add_argument("-f", "--follow", action="store_true", help="and those to come, while it runs")
     events.add_argument(_LINES[0], **_LINES[1])

@@ -27,24 +27,33 @@ def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) ->
     Texts stand once each in ``texts``, clipped to ``max_text`` bytes; programs name them by their position.
     Without ``conversations`` prompts and replies are left out, and ``left_out`` says so.
     """
-    rows, described, texts = facts(run), list[Fact](), Texts(max_text)
-    ranked = questions.ranked(rows)
-    for row in rows:
+    described, texts = list[Fact](), Texts(max_text)
+    for row in facts(run):
         found = details(run, row["iteration"])
         if not conversations:
             found["conversation"] = []
         described.append(row | {"details": texts.folded(found)})
+    return overview(run) | {
+        "programs": described,
+        "texts": texts.all,
+        "left_out": "" if conversations else _LEFT_OUT,
+    }
+
+
+def overview(run: Run) -> dict[str, Any]:
+    """Of ``describe`` all but the programs and their texts."""
+    rows = facts(run)
+    ranked = questions.ranked(rows)
     return {
         "version": VERSION,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "status": questions.status(run) | {"in_words": run.state.usage.in_words()},
+        "status": questions.status(run),
         "verdict": verdict(ranked),
         "tie_break": run.state.config.database.tie_break_metric,
         "axes": [{"name": axis.name, "edges": list(axis.edges)} for axis in run.state.population.axes],
         "parts": parts_of(
             run.state.config.database.fitness_metric, (name for row in rows for name in row["metrics"])
         ),
-        "programs": described,
         "ranking": [row["iteration"] for row in ranked],
         "pareto": [row["iteration"] for row in questions.pareto(run)],
         "cells": questions.cells(run),
@@ -54,8 +63,7 @@ def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) ->
         "decisions": decisions(run, last=_DECIDED),
         "environment": environment(run),
         "settings": without_held_out(run.state.config.model_dump(mode="json", exclude={"prompt"})),
-        "texts": texts.all,
-        "left_out": "" if conversations else _LEFT_OUT,
+        "left_out": "",
     }
 
 

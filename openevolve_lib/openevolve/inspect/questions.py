@@ -40,6 +40,7 @@ def status(run: Run) -> Answer:
         "hours": state.elapsed / 3600,
         "sessions": state.sessions,
         "spent": asdict(state.usage),
+        "in_words": state.usage.in_words(),
         "isolation": run.info.get("isolation") or state.config.evaluator.isolation,
     }
 
@@ -53,6 +54,14 @@ def ranked(rows: Sequence[Fact]) -> list[Fact]:
     """Those with a score, best first: by the estimate where there is one, then the fitness, then age."""
     scored = [row for row in rows if row["status"] == "scored"]
     return sorted(scored, key=lambda row: (-_value(row), -row["fitness"], row["iteration"]))
+
+
+def best_id(run: Run) -> str:
+    """Of the best program; of the first one where none has a score. Raises UserError where there is none."""
+    rows = ranked(facts(run)) or facts(run)
+    if not rows:
+        raise UserError(f"{run.folder}: expected a program, found none yet")
+    return str(rows[0]["id"])
 
 
 def _value(row: Fact) -> float:

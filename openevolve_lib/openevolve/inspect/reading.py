@@ -47,10 +47,8 @@ def read_run(name: str | None = None) -> Run:
     fold(state, also(read_journal(journal), account, state))
     if not state.sessions:
         raise UserError(f"{journal}: expected a run that has begun, found no event yet; look again later")
-    folder = journal.parent
-    if folder.name == "openevolve" and (folder.parent / "run_info.json").is_file():
-        folder = folder.parent
-    return Run(folder, journal, state, account, _info(folder), is_written(journal))
+    folder = folder_of(journal)
+    return Run(folder, journal, state, account, info_of(folder), is_written(journal))
 
 
 def also(events: Iterator[Event], account: Account, state: State) -> Iterator[Event]:
@@ -58,6 +56,14 @@ def also(events: Iterator[Event], account: Account, state: State) -> Iterator[Ev
     for event in events:
         yield event
         account.apply(event, state)
+
+
+def folder_of(journal: Path) -> Path:
+    """With run_info.json, where there is one; else with the journal."""
+    folder = journal.parent
+    if folder.name == "openevolve" and (folder.parent / "run_info.json").is_file():
+        return folder.parent
+    return folder
 
 
 def find_journal(name: str | None) -> Path:
@@ -107,7 +113,7 @@ def _journal_in(folder: Path) -> Path:
     return found
 
 
-def _info(folder: Path) -> Mapping[str, Any]:
+def info_of(folder: Path) -> Mapping[str, Any]:
     """Raises UserError where the file is there and is none of a run."""
     path = folder / "run_info.json"
     try:

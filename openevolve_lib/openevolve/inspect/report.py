@@ -3,10 +3,12 @@
 import base64
 import gzip
 import hashlib
+import html
 import json
 import logging
 import os
 import re
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -33,8 +35,11 @@ MODULES = (
     "timeline",
     "decisions",
     "headline",
+    "sources",
+    "runs",
     "app",
 )  # in order
+_FOLDER = files("openevolve.inspect") / "page"
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
 # The largest first: what is left out is said on the page.
@@ -72,19 +77,39 @@ def report(run: Run) -> str:
 
 
 def assembled(description: dict[str, Any]) -> str:
-    """The page. Its Content-Security-Policy lets nothing load or run but the page's own style and script.
-
-    The description is compressed and in base64: nothing in it can be taken for a part of the page.
-    """
-    page = files("openevolve.inspect") / "page"
-    style, script = _read(page, "style.css"), "".join(_module(page, name) for name in MODULES)
+    """The page with a description, compressed and in base64: nothing in it can be taken for a part of it."""
     packed = gzip.compress(json.dumps(description, separators=(",", ":")).encode("ascii"), mtime=0)
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    parts = {"POLICY": policy, "STYLE": style, "SCRIPT": script, "DATA": base64.b64encode(packed).decode()}
-    return re.sub("{{([A-Z]+)}}", lambda match: parts[match[1]], _read(page, "index.html"))
+    return _page(DATA=base64.b64encode(packed).decode(), POLICY=policy(live=False))
+
+
+def page_without_run(name: str) -> str:
+    """The page as a server sends it: it asks for the run of that name; for none, for the list of runs."""
+    return _page(SERVED="served", RUN=html.escape(name), POLICY=policy(live=True))
+
+
+def policy(*, live: bool) -> str:
+    """The Content-Security-Policy: nothing loads or runs but the page's own style and script.
+
+    ``live``: it may ask its own server.
+    """
+    own = f"style-src 'sha256-{_digest(_style())}'; script-src 'sha256-{_digest(_script())}'"
+    asks = "; connect-src 'self'" if live else ""
+    return f"default-src 'none'; {own}{asks}; base-uri 'none'; form-action 'none'"
+
+
+def _page(**parts: str) -> str:
+    known = {"STYLE": _style(), "SCRIPT": _script(), "DATA": "", "SERVED": "", "RUN": "", **parts}
+    return re.sub("{{([A-Z]+)}}", lambda match: known[match[1]], _read(_FOLDER, "index.html"))
+
+
+@cache
+def _style() -> str:
+    return _read(_FOLDER, "style.css")
+
+
+@cache
+def _script() -> str:
+    return "".join(_module(_FOLDER, name) for name in MODULES)
 
 
 def _read(folder: Traversable, name: str) -> str:

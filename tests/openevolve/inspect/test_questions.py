@@ -262,7 +262,7 @@ def test_luck_of_the_best_is_that_of_normal_errors() -> None:
 
 
 def _texts(run: Run) -> Iterator[str]:
-    yield tables.status(questions.status(run) | {"in_words": run.state.usage.in_words()})
+    yield tables.status(questions.status(run))
     yield tables.ranking(questions.leaderboard(run))
     yield tables.ranking(questions.pareto(run))
     yield tables.cells(questions.cells(run))

@@ -4,29 +4,20 @@ import { against, archiveMap, bestSoFar } from "./figures.js";
 import { headline } from "./headline.js";
 import { heatMap } from "./heat.js";
 import { panel } from "./panel.js";
+import { runsPage } from "./runs.js";
+import { embedded, served } from "./sources.js";
 import { endings, environment, leaderboard, operators, spend } from "./tables.js";
 import { timeline } from "./timeline.js";
 import { genealogy } from "./tree.js";
 
-async function description() {
-  const packed = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).json();
-}
-
 // The description with what the figures ask of it.
-function model(told) {
+function model(source) {
+  const { told } = source;
   const byIteration = new Map(told.programs.map((row) => [row.iteration, row]));
   const byId = new Map(told.programs.map((row) => [row.id, row]));
   const children = new Map();
   for (const row of told.programs) for (const parent of row.parents) children.set(parent, [...(children.get(parent) ?? []), row]);
   const ranks = new Map(told.ranking.map((iteration, rank) => [iteration, rank]));
-  const unfolded = (value) => {
-    if (Array.isArray(value)) return value.map(unfolded);
-    if (value === null || typeof value !== "object") return value;
-    if (Object.keys(value).length === 1 && Number.isInteger(value.text)) return told.texts[value.text];
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, unfolded(inner)]));
-  };
   const scored = told.programs.filter((row) => row.status === "scored");
   const run = {
     ...told, byId, scored,
@@ -35,7 +26,8 @@ function model(told) {
     metrics: [...new Set(scored.flatMap((row) => Object.keys(row.metrics)))],
     at: (iteration) => byIteration.get(iteration),
     rank: (row) => ranks.get(row.iteration),
-    detailed: (row) => unfolded(row.details),
+    detailed: source.details,
+    search: source.search,
     childrenOf: (row) => children.get(row.id) ?? [],
     way(iteration) {
       const found = [];
@@ -105,17 +97,74 @@ function contents() {
   document.querySelector(".bar").after(el("nav", { "aria-label": "Parts of the page" }, links));
 }
 
-const run = model(await description());
-const shownBeside = panel(run);
-run.select = (iteration) => {
+// What a reader has scrolled and where the focus is stays where it was when the page is drawn again.
+function redraw(run) {
+  const places = [...document.querySelectorAll("#content .block")].map((block) => [block.id, [...block.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop])]);
+  const focused = document.activeElement.closest?.("#content .block"), marks = "button, select, input, a, [tabindex]";
+  const position = focused ? [...focused.querySelectorAll(marks)].indexOf(document.activeElement) : -1;
+  draw(run);
+  for (const [id, boxes] of places) {
+    const found = [...(document.getElementById(id)?.querySelectorAll(".scroll") ?? [])];
+    boxes.forEach(([left, top], i) => found[i]?.scrollTo(left, top));
+  }
+  if (position >= 0) document.getElementById(focused.id)?.querySelectorAll(marks)[position]?.focus({ preventScroll: true });
+}
+
+// Two in a row are at least a second and ten times the work apart: a large run leaves time to read.
+function follow(source, state) {
+  let busy = false, again = false;
+  const advance = async () => {
+    if (busy) return void (again = true);
+    busy = true;
+    do {
+      again = false;
+      const begun = performance.now();
+      try {
+        await source.next();
+        state.run = prepared(source, state);
+        redraw(state.run);
+      } catch (problem) {
+        document.querySelector(".state")?.replaceChildren(`not followed any more: ${problem.message}`);
+        source.changes.close();
+      }
+      await new Promise((done) => setTimeout(done, Math.max(1000, 10 * (performance.now() - begun))));
+    } while (again);
+    busy = false;
+  };
+  source.changes.addEventListener("message", advance);
+}
+
+function prepared(source, state) {
+  const run = model(source);
+  run.open = (iteration) => {
+    tip.hide();
+    return state.panel.open(iteration);
+  };
+  return run;
+}
+
+function select(iteration) {
   document.querySelectorAll(".selected").forEach((mark) => mark.classList.remove("selected"));
   if (iteration !== null) document.querySelectorAll(`[data-iteration="${iteration}"]`).forEach((mark) => mark.classList.add("selected"));
   history.replaceState(null, "", iteration === null ? location.pathname + location.search : `#${iteration}`);
-};
-run.open = (iteration) => {
-  tip.hide();
-  shownBeside.open(iteration);
-};
-draw(run);
+}
+
+async function runPage(source) {
+  const state = { run: null, panel: null };
+  state.run = prepared(source, state);
+  state.panel = panel(() => state.run, select);
+  draw(state.run);
+  if (source.changes) follow(source, state);
+  document.body.classList.add("ready");
+  if (/^#\d+$/.test(location.hash)) await state.run.open(Number(location.hash.slice(1)));
+}
+
+const { run: name } = document.body.dataset;
+try {
+  if (!document.body.classList.contains("served")) await runPage(await embedded());
+  else if (name) await runPage(await served(name));
+  else await runsPage();
+} catch (problem) {
+  document.getElementById("content").replaceChildren(el("p", { class: "message" }, problem.message));
+}
 document.body.classList.add("ready");
-if (/^#\d+$/.test(location.hash)) run.open(Number(location.hash.slice(1)));

@@ -18,6 +18,5 @@ export function decisions(run) {
   };
   if (!latest.length) return [el("p", { class: "empty" }, "Nothing has been decided yet.")];
   const pick = choice("Decisions", ["all", ...kinds], (name) => ((kind = name), (count = DECIDED), fill()), "buttons");
-  fill();
   return [pick, el("div", { class: "scroll" }, el("table", { class: "decided" }, body)), more];
 }

@@ -40,7 +40,6 @@ export function bestSoFar(run) {
   const costs = done.some((row) => row.dollars);
   const holder = el("div");
   const draw = (clock) => holder.replaceChildren(progress(run, done, clock));
-  draw("programs");
   return [choice("Over", ["programs", "hours", ...(costs ? ["dollars"] : [])], draw), holder];
 }
 
@@ -88,7 +87,6 @@ export function against(run) {
   const holder = el("div");
   const draw = (name) => holder.replaceChildren(scatter(run, name));
   if (!first) return [el("p", { class: "empty" }, "The evaluator gives no other metric.")];
-  draw(first);
   return [choice("Against", [first, ...names.filter((name) => name !== first)], draw, "select"), holder];
 }
 
@@ -151,16 +149,24 @@ export function archiveMap(run) {
   return [drawing("The archive", box, svg("g", { class: "axes" }, group))];
 }
 
+const picked = new Map(); // by label, for as long as the page is open: also when it is drawn again
+
 export function choice(label, names, draw, kind = names.length > 4 ? "select" : "buttons") {
+  const first = names.includes(picked.get(label)) ? picked.get(label) : names[0];
+  const pick = (name) => {
+    picked.set(label, name);
+    draw(name);
+  };
+  draw(first);
   if (names.length < 2) return null;
   if (kind === "select") {
-    const select = el("select", { "aria-label": label, on: { change: () => draw(select.value) } }, names.map((name) => el("option", { value: name }, name)));
+    const select = el("select", { "aria-label": label, on: { change: () => pick(select.value) } }, names.map((name) => el("option", { value: name, selected: name === first }, name)));
     return el("label", { class: "choice" }, `${label} `, select);
   }
-  const buttons = names.map((name, i) => el("button", { type: "button", "aria-pressed": String(!i), on: { click: () => press(name) } }, name));
+  const buttons = names.map((name) => el("button", { type: "button", "aria-pressed": String(name === first), on: { click: () => press(name) } }, name));
   const press = (name) => {
     names.forEach((other, i) => buttons[i].setAttribute("aria-pressed", String(other === name)));
-    draw(name);
+    pick(name);
   };
   return el("div", { class: "choice", role: "group", "aria-label": label }, buttons);
 }

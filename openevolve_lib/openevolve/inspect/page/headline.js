@@ -4,7 +4,7 @@ import { duration, el, plural, signed } from "./dom.js";
 export function headline(run) {
   const { status } = run, best = run.at(run.ranking[0]);
   return el("header", { class: "masthead" },
-    el("div", { class: "bar" }, el("div", { class: "name" }, run.name), el("span", { class: status.running ? "state running" : "state" }, status.standing)),
+    el("div", { class: "bar" }, document.body.classList.contains("served") ? el("a", { class: "link", href: "/" }, "All runs") : null, el("div", { class: "name" }, run.name), el("span", { class: status.running ? "state running" : "state" }, status.standing)),
     el("h1", {}, best ? ["Best ", el("em", {}, best.fitness.toFixed(4)), el("small", {}, best.error === null ? "" : ` ± ${best.error.toFixed(4)}`), ` ${run.metric}`] : "No program has a score yet"),
     el("p", { class: "asked" }, asked(run)),
     best ? el("div", { class: "cards" }, found(run, best), real(run), reached(run)) : null,

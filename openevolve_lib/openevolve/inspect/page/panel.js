@@ -3,16 +3,20 @@ import { difference } from "./diff.js";
 import { duration, el, number, signed, spread } from "./dom.js";
 
 // One program, in a panel beside the page; on a phone in the place of it.
-export function panel(run) {
+// ``current`` gives the run as it is by then.
+export function panel(current, select) {
   const box = document.getElementById("panel");
-  let opener = null, tab = "Overview";
+  let opener = null, tab = "Overview", wanted = null;
 
-  function open(iteration) {
-    const row = run.at(iteration);
+  async function open(iteration) {
+    const run = current(), row = run.at(iteration);
     if (!row) return;
     if (box.hidden) opener = document.activeElement;
-    const found = run.detailed(row);
-    const views = { Overview: () => overview(run, row, found), ...sections(run, row, found) };
+    wanted = iteration;
+    const parent = run.byId.get(row.parents[0]);
+    const [found, before] = await Promise.all([run.detailed(row), parent ? run.detailed(parent) : null]);
+    if (wanted !== iteration) return; // another one has been asked for since
+    const views = { Overview: () => overview(run, row, found), ...sections(row, found, parent, before) };
     if (!(tab in views)) tab = "Overview";
     const view = el("div", { class: "view", id: "view", role: "tabpanel", tabindex: 0 });
     const tabs = Object.keys(views).map((name) => el("button", { type: "button", role: "tab", "aria-controls": "view", on: { click: () => turn(name) } }, name));
@@ -36,14 +40,15 @@ export function panel(run) {
     turn(tab);
     box.hidden = false;
     document.body.classList.add("opened");
-    run.select(iteration);
+    select(iteration);
     leave.focus();
   }
 
   function close() {
+    wanted = null;
     box.hidden = true;
     document.body.classList.remove("opened");
-    run.select(null);
+    select(null);
     opener?.focus();
   }
 
@@ -61,10 +66,9 @@ function along(event, tabs, turn) {
   next.focus();
 }
 
-function sections(run, row, found) {
-  const parent = run.byId.get(row.parents[0]);
+function sections(row, found, parent, before) {
   const views = {};
-  if (found.code && parent) views.Diff = () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference(run.detailed(parent).code, found.code)];
+  if (found.code && parent) views.Diff = () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference(before.code, found.code)];
   if (found.code) views.Code = () => text(found.code);
   if (found.conversation.length) views.Conversation = () => found.conversation.flatMap(call);
   if (Object.keys(found.artifacts).length || found.output) {

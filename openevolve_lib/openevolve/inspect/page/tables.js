@@ -2,6 +2,7 @@ import { duration, el, number, spread } from "./dom.js";
 import { opens, short } from "./figures.js";
 
 const FIRST = 15;
+const board = { wanted: "", all: false, by: "", turned: false }; // what the reader asked of it
 
 export function leaderboard(run) {
   const tie = run.tie_break && run.tie_break !== run.metric ? run.tie_break : null;
@@ -15,23 +16,40 @@ export function leaderboard(run) {
     ["change", (row) => row.changes || "–"],
     ["by", (row) => [row.proposer, row.model].filter(Boolean).join(" · ")],
   ];
-  let rows = run.ranking.map(run.at), wanted = "", all = false, sorted = "";
-  const body = el("tbody"), more = el("button", { type: "button", class: "more", on: { click: () => ((all = true), fill()) } });
+  let rows = run.ranking.map(run.at), matches = null;
+  const body = el("tbody"), more = el("button", { type: "button", class: "more", on: { click: () => ((board.all = true), fill()) } });
   const fill = () => {
-    const found = rows.filter((row) => !wanted || `${row.iteration} ${row.id} ${row.changes} ${row.proposer} ${row.model} ${run.detailed(row).code}`.toLowerCase().includes(wanted));
-    const visible = all ? found : found.slice(0, FIRST);
+    const { wanted } = board;
+    const found = rows.filter((row) => !wanted || matches?.has(row.iteration) || `${row.iteration} ${row.id} ${row.changes} ${row.proposer} ${row.model}`.toLowerCase().includes(wanted));
+    const visible = board.all ? found : found.slice(0, FIRST);
     body.replaceChildren(...visible.map((row) => el("tr", { tabindex: 0, "data-iteration": row.iteration, class: row.iteration === run.ranking[0] ? "top" : "", on: opens(run, row.iteration) }, columns.map(([name, show], i) => el("td", { class: i > columns.length - 3 ? "words" : "" }, show(row, run.rank(row)))))));
     more.hidden = visible.length === found.length;
     more.textContent = `Show all ${found.length.toLocaleString("en-US")}`;
   };
-  const sort = (name, key) => {
-    rows = sorted === name ? rows.reverse() : [...rows].sort((a, b) => (key(b) ?? -Infinity) - (key(a) ?? -Infinity));
-    sorted = name;
+  const sorted = () => {
+    const key = columns.find(([name]) => name === board.by)?.[2];
+    rows = run.ranking.map(run.at);
+    if (key) rows.sort((a, b) => (board.turned ? -1 : 1) * ((key(b) ?? -Infinity) - (key(a) ?? -Infinity)));
     fill();
   };
-  const heads = columns.map(([name, , key], i) => el("th", { scope: "col", class: i > columns.length - 3 ? "words" : "" }, key ? el("button", { type: "button", on: { click: () => sort(name, key) } }, name) : name));
-  const search = el("input", { type: "search", placeholder: "Search changes, code, models", "aria-label": "Search programs", on: { input: () => ((wanted = search.value.trim().toLowerCase()), fill()) } });
-  fill();
+  const sort = (name) => {
+    board.turned = board.by === name && !board.turned;
+    board.by = name;
+    sorted();
+  };
+  const look = async (text) => {
+    board.wanted = text;
+    matches = null;
+    fill();
+    if (!text) return;
+    const found = await run.search(text); // in the code
+    if (board.wanted === text) matches = found;
+    fill();
+  };
+  const heads = columns.map(([name, , key], i) => el("th", { scope: "col", class: i > columns.length - 3 ? "words" : "" }, key ? el("button", { type: "button", on: { click: () => sort(name) } }, name) : name));
+  const search = el("input", { type: "search", placeholder: "Search changes, code, models", "aria-label": "Search programs", value: board.wanted, on: { input: () => look(search.value.trim().toLowerCase()) } });
+  sorted();
+  if (board.wanted) look(board.wanted);
   return [el("div", { class: "choice" }, search), el("div", { class: "scroll" }, el("table", { class: "board" }, el("thead", {}, el("tr", {}, heads)), body)), more];
 }
 

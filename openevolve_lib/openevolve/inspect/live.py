@@ -1,0 +1,79 @@
+"""A run that may still grow, read again and again at the cost of what is new."""
+
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from openevolve.errors import UserError
+from openevolve.inspect.account import Account
+from openevolve.inspect.description import overview
+from openevolve.inspect.facts import Fact, facts
+from openevolve.inspect.reading import Run, also, folder_of, info_of, is_written
+from openevolve.state.journal import Tail
+from openevolve.state.replay import fold
+from openevolve.state.state import State
+
+_ESTIMATES = ("estimate", "estimate_error")  # every new score moves those of all
+
+
+class LiveRun:
+    """One reader of a journal, for many who look. Safe to share between threads."""
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+        self._lock = Lock()
+        self._tail = Tail(journal)
+        self._state, self._account = State(), Account()
+        self._known: dict[str, Any] = {}
+        self._rows: dict[int, tuple[int, Fact]] = {}  # by iteration: since which event, without estimates
+        self._stamped = -1  # the event that the rows are of
+
+    def read(self) -> Run:
+        """The run as it is now. Raises UserError as ``reading.read_run`` does."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> Run:
+        state, account = self._state, self._account
+        fold(state, also(self._tail.read(), account, state), account.events + 1)
+        if not state.sessions:
+            raise UserError(f"{self.journal}: expected a run that has begun, found no event yet")
+        folder = folder_of(self.journal)
+        return Run(
+            folder, self.journal, state, account, info_of(folder), is_written(self.journal), self._known
+        )
+
+    def page(self, since: int) -> dict[str, Any]:
+        """What the page shows, with the programs that changed after the event number ``since``.
+
+        ``at`` is the number to ask with next; ``estimates`` has (iteration, estimate, error) of all.
+        """
+        with self._lock:
+            run = self._read()
+            rows = facts(run)
+            self._stamp(rows, run.account.events)
+            return {
+                "at": run.account.events,
+                "overview": overview(run),
+                "programs": [row for row in rows if self._rows[row["iteration"]][0] > since],
+                "estimates": [
+                    (row["iteration"], row["estimate"], row["estimate_error"])
+                    for row in rows
+                    if row["estimate"] is not None
+                ],
+            }
+
+    def _stamp(self, rows: list[Fact], at: int) -> None:
+        if self._stamped == at:
+            return
+        for row in rows:
+            bare = {name: value for name, value in row.items() if name not in _ESTIMATES}
+            known = self._rows.get(row["iteration"])
+            if known is None or known[1] != bare:
+                self._rows[row["iteration"]] = (at, bare)
+        self._stamped = at
+
+    def ask(self, question: Any) -> Any:
+        """The answer of a function of a run, while nothing moves. Raises UserError."""
+        with self._lock:
+            return question(self._read())

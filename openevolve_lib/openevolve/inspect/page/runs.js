@@ -1,0 +1,42 @@
+import { duration, el, spread } from "./dom.js";
+import { fetched } from "./sources.js";
+
+// The list of all runs of a folder, and two of them compared.
+export async function runsPage() {
+  document.title = "Runs · OpenEvolve";
+  const content = document.getElementById("content"), chosen = new Set();
+  const found = await fetched("/runs"), compared = el("section", { class: "block", "aria-live": "polite" });
+  const choose = (name, on) => {
+    if (on) chosen.add(name);
+    else chosen.delete(name);
+    if (chosen.size === 2) compare([...chosen], compared);
+    else compared.replaceChildren();
+  };
+  const rows = found.map((run) => el("tr", {},
+    el("td", {}, run.problem ? null : el("input", { type: "checkbox", "aria-label": `Compare ${run.name}`, on: { change: (event) => choose(run.name, event.target.checked) } })),
+    el("th", { scope: "row" }, run.problem ? run.name : el("a", { class: "link", href: `/view/${encodeURIComponent(run.name)}` }, run.name)),
+    run.problem ? el("td", { class: "words problem", colspan: 4 }, run.problem) : [
+      el("td", {}, run.best ? spread(run.best.fitness, run.best.error) : "–"), el("td", {}, `${run.done} of ${run.asked}`),
+      el("td", {}, duration(run.hours * 3600)), el("td", { class: "words" }, el("span", { class: run.running ? "state running" : "state" }, run.standing))]));
+  const heads = ["", "run", "best", "programs", "time", "standing"];
+  content.replaceChildren(
+    el("h1", {}, "Runs"), el("p", { class: "asked" }, found.length ? "Choose two to compare them." : "No run in this folder yet."),
+    el("section", { class: "block" }, el("div", { class: "scroll" }, el("table", { class: "runs" },
+      el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: ["run", "standing"].includes(head) ? "words" : "" }, head)))), el("tbody", {}, rows)))),
+    compared);
+}
+
+async function compare([first, second], place) {
+  try {
+    const answer = await fetched(`/runs/${encodeURIComponent(first)}/compare/${encodeURIComponent(second)}`);
+    const error = answer.error === null ? "" : ` ± ${answer.error.toFixed(4)}, p = ${answer.p_value.toPrecision(2)}`;
+    place.replaceChildren(
+      el("h2", {}, `${(answer.difference < 0 ? "−" : "+") + Math.abs(answer.difference).toFixed(4)}${error}`),
+      el("p", { class: "lead" }, `The best of ${first} less the best of ${second}; errors are taken as independent.`),
+      el("div", { class: "scroll" }, el("table", { class: "compared" },
+        el("thead", {}, el("tr", {}, ["setting that differs", first, second].map((head) => el("th", { scope: "col" }, head)))),
+        el("tbody", {}, answer.settings.map((row) => el("tr", {}, el("th", { scope: "row" }, row.name), [row.first, row.second].map((value) => el("td", {}, JSON.stringify(value) ?? "–"))))))));
+  } catch (problem) {
+    place.replaceChildren(el("p", { class: "message" }, problem.message));
+  }
+}
