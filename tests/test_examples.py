@@ -2,6 +2,7 @@
 
 import runpy
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ import pytest
 from openevolve.records.program import FailureKind
 from tests import PROJECT
 from tests.support.commands import events, run, scores
+from tests.support.copies import copy_of
 
 EXAMPLES = sorted(path.parent.name for path in PROJECT.glob("examples/*/evaluator.py"))
 
@@ -26,10 +28,20 @@ def offline_command(example: str) -> str:
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of an example after the offline command of its README, with half of the iterations."""
     folder: Path = tmp_path_factory.mktemp(request.param) / request.param
-    shutil.copytree(PROJECT / "examples" / request.param, folder)
+    copy_of(PROJECT / "examples" / request.param, folder)
     result = run(folder, offline_command(request.param).replace("-i 40", "-i 20"))
     assert (result.returncode, result.stderr) == (0, "")
     return folder
+
+
+def test_what_running_an_example_in_place_leaves_is_not_copied(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text("openevolve_output/\n.env\n")
+    example = tmp_path / "example"
+    for name in ("evaluator.py", "openevolve_output/journal.jsonl", ".env"):
+        (example / name).parent.mkdir(parents=True, exist_ok=True)
+        (example / name).touch()
+    assert [path.name for path in copy_of(example, tmp_path / "copy").iterdir()] == ["evaluator.py"]
 
 
 def test_an_example_improves_without_a_language_model(finished: Path) -> None:

@@ -242,8 +242,19 @@ class _Session:
                     "expected the same network at every import of the program, "
                     f"found {self.network} and then {found}",
                 )
+            self._check_size(candidate, found)
             self.network = found
             yield candidate, found
+
+    def _check_size(self, candidate: Candidate, network: Network) -> None:
+        """A limit in work ends a search in the same way on every machine, as one in seconds would not."""
+        most = self.task.max_multiply_adds
+        if most is not None and network.multiply_adds > most:
+            raise candidate.failure(
+                FailureKind.TIMEOUT,
+                f"expected at most {most:,} multiply-adds of one image (task.max_multiply_adds), "
+                f"found {network.multiply_adds:,}",
+            )
 
     def _train(self, dataset: Dataset, repeat: int) -> None:
         seed = training_seed(self.task.seed, dataset.name, repeat)

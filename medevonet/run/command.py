@@ -54,10 +54,10 @@ DEMO_RUN_OVERRIDES = (
     "proposer=layers",
     "deterministic=true",
     "proposals_ahead=2",  # so that no slot waits for the commit of a slower neighbour
-    "max_iterations=24",
+    "max_iterations=16",
     "database.num_islands=1",
     "evaluator.parallel_evaluations=2",
-    "evaluator.timeout=120",
+    "evaluator.timeout=3600",
 )
 
 

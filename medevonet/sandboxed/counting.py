@@ -41,16 +41,27 @@ def multiply_adds(network: nn.Module, image: Tensor) -> int:
 
 @contextmanager
 def _without_fused_layers() -> Iterator[None]:
-    """A fused recurrent layer is one operation, which shows none of its products."""
+    """A fused recurrent layer is one operation, which shows none of its products; fused attention may be two.
+
+    On a GPU it is: one operation that calls another, and each has a formula.
+    """
     libraries: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.mkldnn)
     before = [library.enabled for library in libraries]
     try:
         for library in libraries:
             library.enabled = False
+        _enable_fused_attention(False)
         yield
     finally:
         for library, enabled in zip(libraries, before, strict=True):
             library.enabled = enabled
+        _enable_fused_attention(True)
+
+
+def _enable_fused_attention(enabled: bool) -> None:
+    torch.backends.cuda.enable_flash_sdp(enabled)
+    torch.backends.cuda.enable_mem_efficient_sdp(enabled)
+    torch.backends.cuda.enable_cudnn_sdp(enabled)
 
 
 def _matrix_by_vector(matrix: Tensor, vector: Tensor) -> int:

@@ -53,6 +53,17 @@ def test_trainings_of_a_dataset_differ_in_their_seeds_and_are_averaged(tiny: Tin
     assert metrics["mean_val_auc_se"] == evaluation.statistics["mean"]["val"]["standard_error"] > 0
 
 
+def test_a_program_that_needs_too_much_work_is_not_trained(tiny: TinyTask) -> None:
+    """The limit is in work, so that a busy machine finds what a quiet one finds."""
+    needed = tiny.sound.network.multiply_adds
+    failure = tiny.failure(programs.SOUND, max_multiply_adds=needed - 1)
+    assert failure.kind == "timeout"
+    words = f"at most {needed - 1:,} multiply-adds of one image (task.max_multiply_adds), found {needed:,}"
+    assert words in str(failure)
+    allowed = tiny.evaluate(programs.SOUND, max_multiply_adds=needed).result().metrics
+    assert allowed == tiny.sound.result().metrics
+
+
 def test_artifacts_keep_every_training_and_can_be_compared(tiny: TinyTask) -> None:
     evaluation = tiny.evaluate(programs.SOUND, **HARD, seeds={"two": 3})
     single = tiny.evaluate(programs.SOUND, **HARD)
