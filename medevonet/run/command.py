@@ -30,12 +30,11 @@ from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import (
     ALLOW_UNSAFE,
-    EXIT_COMPLETED,
-    EXIT_USER_ERROR,
     exit_code,
     guard,
     with_isolation,
 )
+from openevolve.commands.exits import EXIT_COMPLETED, EXIT_USER_ERROR
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError

@@ -31,7 +31,8 @@ from medevonet.run.folder import find_run
 from medevonet.run.looks import refuse_during_a_run
 from medevonet.run.settings import load_settings
 from medevonet.task import TaskConfig, settled
-from openevolve.commands.evolve import ALLOW_UNSAFE, EXIT_COMPLETED, guard
+from openevolve.commands.evolve import ALLOW_UNSAFE, guard
+from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
 from openevolve.evaluating.isolation import Level, establish
 from openevolve.evaluation_result import EvaluationFailed

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_STOPPED_EARLY, exit_code
+from openevolve.commands.evolve import exit_code
+from openevolve.commands.exits import EXIT_COMPLETED, EXIT_STOPPED_EARLY
 from tests.faults.candidates import FAULTY, search
 from tests.support.processes import processes_of, wait_until
 

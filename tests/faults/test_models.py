@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openevolve.commands.evolve import EXIT_COMPLETED, exit_code
+from openevolve.commands.evolve import exit_code
+from openevolve.commands.exits import EXIT_COMPLETED
 from tests.faults.models import PROPOSAL_SECONDS, SLACK, search
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from openevolve.commands.display import display_for_terminal
+from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_STOPPED_EARLY, EXIT_USER_ERROR
 from openevolve.commands.lasting_streams import lasting_output
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute, read_program
@@ -28,7 +29,6 @@ log = logging.getLogger("openevolve")
 
 ALLOW_UNSAFE = "run programs without walls where this machine gives none"
 
-EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
 _RESUME = "resume: run the same command again"
 
 

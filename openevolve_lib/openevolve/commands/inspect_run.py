@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openevolve.commands.evolve import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
+from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
 from openevolve.inspect import comparing, database, decisions, questions, single, tables
 from openevolve.inspect.clean import clean

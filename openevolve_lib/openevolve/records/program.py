@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self
 
 
@@ -34,10 +35,14 @@ class Record:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Raises TypeError where a field is missing; unknown fields are an error too."""
-        unknown = set(values) - {f.name for f in fields(cls)}  # type: ignore[arg-type]
-        if unknown:
-            raise TypeError(f"unknown fields {sorted(unknown)}")
+        if not values.keys() <= (known := _field_names(cls)):  # type: ignore[arg-type]
+            raise TypeError(f"unknown fields {sorted(set(values) - known)}")
         return cls(**values)
+
+
+@cache
+def _field_names(record: type) -> frozenset[str]:
+    return frozenset(f.name for f in fields(record))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Starting, resuming, following and reading a run are this fold over the same even
 every event that it appends, so that what it holds and what a reader rebuilds are the same.
 """
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from openevolve.state.random import random_source
 from openevolve.state.sameness import Sameness
 
 JOURNAL_VERSION = 2
+_UNDRAWN = random.Random(0)  # in the place of a context's own numbers, until it is asked for
 _PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
 
 Event = Mapping[str, Any]
@@ -234,7 +236,7 @@ class State:
             iteration=choice.iteration,
             island=choice.island,
             parent=member(choice.parent),
-            rng=random_source(self.config.random_seed, choice.iteration, "proposal"),
+            rng=_UNDRAWN,
             top=tuple(map(member, choice.top)),
             inspirations=tuple(map(member, choice.inspirations)),
             failures=tuple(Failure(self.programs[i], self.outcomes[i]) for i in choice.failures),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from openevolve.commands.display import PlainDisplay, Status
-from openevolve.commands.evolve import EXIT_STOPPED_EARLY, exit_code
+from openevolve.commands.evolve import exit_code
+from openevolve.commands.exits import EXIT_STOPPED_EARLY
 from openevolve.engine.run import Result, execute
 from openevolve.proposing.desk import Desk
 from openevolve.records.program import Context, FailureKind, Proposal

@@ -1,0 +1,3 @@
+"""With what status commands end."""
+
+EXIT_COMPLETED, EXIT_USER_ERROR, EXIT_STOPPED_EARLY, EXIT_INTERRUPTED = 0, 2, 3, 130
