@@ -43,6 +43,7 @@ from openevolve.evaluating.isolation import establish
 from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import choose_provider, models_of_environment
+from openevolve.llm.settings import asks_models, without_models
 from openevolve.settings.files import check, public_settings, secrets_of
 from openevolve.settings.models import Config
 
@@ -149,8 +150,8 @@ def _preset(options: argparse.Namespace) -> tuple[str, ...]:
 
 def provider_of(config: Config) -> str:
     """Who writes proposals, in words. Raises UserError where a key or a model is missing."""
-    if config.proposer != "llm":
-        return f"offline ({config.proposer}), no language model"
+    if not asks_models(config):
+        return without_models(config)
     return choose_provider(config.llm, os.environ)[0]
 
 

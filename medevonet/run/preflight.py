@@ -26,7 +26,7 @@ from openevolve.evaluating.cores import available_cores
 from openevolve.evaluating.isolation import Isolation, Level, establish
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.llm.provider import choose_provider
-from openevolve.llm.settings import check_budget
+from openevolve.llm.settings import asks_models, check_budget, without_models
 from openevolve.proposing.prompts import build_prompt
 from openevolve.records.program import Context, Elite, Program
 from openevolve.settings.models import Config, ModelConfig, Price
@@ -80,8 +80,8 @@ def _noted(problems: list[str]) -> Iterator[None]:
 
 
 def _provider(config: Config, problems: list[str]) -> list[str]:
-    if config.proposer == "offline":
-        return ["proposals: offline, no language model"]
+    if not asks_models(config):
+        return [f"proposals: {without_models(config)}"]
     lines = ["proposals: no language model can be reached"]
     with _noted(problems):
         check_budget(config)
@@ -221,7 +221,7 @@ def _rungs(images: Mapping[str, int], task: TaskConfig) -> str:
 
 
 def _cost(config: Config, program: Path) -> list[str]:
-    if config.proposer == "offline":
+    if not asks_models(config):
         return ["cost: none"]
     characters = sum(len(message["content"]) for message in _prompt(config, program))
     programs_shown = config.prompt.num_top_programs + config.prompt.num_diverse_programs

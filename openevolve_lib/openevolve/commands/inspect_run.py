@@ -15,7 +15,7 @@ from typing import Any
 
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
-from openevolve.inspect import comparing, database, decisions, questions, single, tables
+from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import RUNS, Run, all_runs, find_journal, read_run
 from openevolve.inspect.report import write_report
@@ -115,6 +115,18 @@ VERBS: dict[str, Verb] = {
         lambda run, options: questions.search(run, options.words),
         tables.matches,
         (("words", {"metavar": "TEXT"}),),
+    ),
+    "ideas": Verb(
+        "what is to be tried, by whom it was thought of", lambda run, _: ideas.ideas(run), ideas.as_text
+    ),
+    "idea": Verb(
+        "give the run an idea: it is tried next where search.parents takes ideas (evolyth)",
+        lambda run, options: ideas.give(run, options.words, options.priority),
+        ideas.as_text,
+        (
+            ("words", {"metavar": "TEXT"}),
+            ("--priority", {"type": float, "default": 1.0, "metavar": "P", "help": "0 to 1 (1: first)"}),
+        ),
     ),
     "sql": Verb(
         "a SELECT over the tables programs, measurements and replies; '' tells their columns",

@@ -115,7 +115,7 @@ class Controller:
             self._reflect(iteration)
 
     def _reflect(self, iteration: int) -> None:
-        if iteration > 0 and self.state.outcomes[iteration].evaluated and not self.stopping.asked:
+        if iteration > 0 and self._steps.reflects_on(iteration) and not self.stopping.asked:
             self._reflecting[iteration] = asyncio.create_task(self._steps.reflect(iteration))
 
     def _choose(self) -> None:

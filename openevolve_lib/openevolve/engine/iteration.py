@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from openevolve.engine.naming import child_program
@@ -17,12 +18,13 @@ from openevolve.population.migration import migration_due
 from openevolve.proposing.desk import Desk, Proposer
 from openevolve.proposing.gates.base import Gate, guard
 from openevolve.records.decision import Decision
-from openevolve.records.program import Elite, FailureKind, Outcome, Program, Proposal
+from openevolve.records.program import Elite, Failure, FailureKind, Outcome, Program, Proposal
 from openevolve.records.review import Review
 from openevolve.reflection.grading import Grader, graded
-from openevolve.reflection.reviewer import NoReflection, Reflection
+from openevolve.reflection.reviewer import NoReflection, Reflection, ReviewsFailures
 from openevolve.search.parents import ParentStrategy
 from openevolve.settings.models import Config
+from openevolve.state.inbox import unread
 from openevolve.state.random import random_source
 from openevolve.state.state import State
 from openevolve.state.view import View
@@ -47,8 +49,16 @@ class Steps:
     """The steps, for whichever iteration they are asked."""
 
     def __init__(
-        self, initial_code: str, strategies: Strategies, executor: Executor, state: State, record: Recorder
+        self,
+        initial_code: str,
+        strategies: Strategies,
+        executor: Executor,
+        state: State,
+        record: Recorder,
+        inbox: Path | None = None,
     ) -> None:
+        """``inbox``: the folder of the journal, where persons leave ideas."""
+        self._inbox = inbox
         self._initial_code = initial_code
         self._strategies = strategies
         self._state = state
@@ -60,8 +70,16 @@ class Steps:
     def reflects(self) -> bool:
         return not isinstance(self._strategies.reflection, NoReflection)
 
+    def reflects_on(self, iteration: int) -> bool:
+        """Whether an outcome that counts is to be digested; failures are by those who look at them."""
+        evaluated = self._state.outcomes[iteration].evaluated
+        return evaluated or isinstance(self._strategies.reflection, ReviewsFailures)
+
     def choose(self, iteration: int) -> None:
         """Choose an iteration's prompt from the population as it stands."""
+        if self._inbox is not None:
+            for line, idea in unread(self._inbox, self._state.ideas.inbox):
+                self._record("idea", line=line, idea=idea.to_json())
         strategy = self._strategies.parents
         choice = strategy.choose(self._view(iteration), iteration)
         name = getattr(strategy, "strategy_name", type(strategy).__qualname__)
@@ -158,10 +176,16 @@ class Steps:
 
         Raises ProviderRejected where no call can succeed.
         """
-        child = self._state.scored(iteration)
-        parent = self._state.scored(self._state.iterations[child.program.parent_ids[0]])
+        program, outcome = self._state.programs[iteration], self._state.outcomes[iteration]
+        parent = self._state.scored(self._state.iterations[program.parent_ids[0]])
+        reflection, calls = self._strategies.reflection, self._calls(iteration, "review")
         try:
-            review = await self._strategies.reflection.review(child, parent, self._calls(iteration, "review"))
+            if outcome.evaluated:
+                review = await reflection.review(self._state.scored(iteration), parent, calls)
+            elif isinstance(reflection, ReviewsFailures):
+                review = await reflection.review_failure(Failure(program, outcome), parent, calls)
+            else:
+                return
         except (ProviderFailed, ModelUnreachable) as failure:
             log.warning("no review of iteration %d: %s", iteration, failure)
             review = Review(problem=str(failure))

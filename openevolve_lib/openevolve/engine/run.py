@@ -86,7 +86,7 @@ def execute(plan: Plan, display: Watching) -> Result:
         executor = _executor(plan, walls)
         try:
             record = Recorder(journal, state, [exports, display])
-            steps = Steps(initial_code, strategies, executor, state, record)
+            steps = Steps(initial_code, strategies, executor, state, record, plan.folder)
             controller = Controller(plan.config, steps, executor.slots, state, record)
             plan.begun()
             display.watch(state, record.elapsed)

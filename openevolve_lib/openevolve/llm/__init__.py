@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from openevolve.llm.base import LanguageModel
 from openevolve.llm.settings import (
     NoApiKey,
+    asks_models,
     check_budget,
     checked_address,
     checked_key,
@@ -46,11 +47,12 @@ def try_language_models(config: Config, connect: Callable[[LLMConfig], LanguageM
 
     Raises UserError, or RunInterrupted where the same command may work later.
     """
-    if config.proposer != "llm" and not config.llm.evaluator_models:
+    asks = asks_models(config)
+    if not asks and not config.llm.evaluator_models:
         return Usage()
     from openevolve.llm.trial import check_models  # late, as above
 
-    if config.proposer == "llm":
+    if asks:
         check_budget(config)
     return check_models(config, connect)
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from openevolve.errors import UserError
 from openevolve.llm import build_language_model
 from openevolve.llm.base import LanguageModel
+from openevolve.llm.command import CommandModel
 from openevolve.llm.settings import NoApiKey, checked_address, checked_key, named_models
+from openevolve.settings.commands import CommandLLM
 from openevolve.settings.models import LLMConfig, ModelConfig
 
 API_VERSION = "2025-04-01-preview"  # the last dated one; reasoning models need 2024-12-01-preview or later
@@ -82,4 +84,6 @@ def build_azure_language_model(config: LLMConfig, environment: Mapping[str, str]
 
 def models_of_environment(config: LLMConfig) -> LanguageModel:
     """The language model that the settings and the environment's keys give. Raises UserError."""
+    if isinstance(config, CommandLLM):
+        return CommandModel(config.command, config.timeout or 600.0, config.mutable_file, config.problem)
     return choose_provider(config, os.environ)[1]

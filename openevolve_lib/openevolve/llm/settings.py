@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from openevolve.errors import UserError
 from openevolve.settings.models import Config, LLMConfig, ModelConfig
+from openevolve.settings.registry import find
 from openevolve.settings.secrets import without_credentials
 
 
@@ -20,6 +21,17 @@ def named_models(config: LLMConfig) -> list[ModelConfig]:
             "llm: expected at least one language model, found none; set llm.primary_model or llm.models"
         )
     return models
+
+
+def asks_models(config: Config) -> bool:
+    """Whether the run's proposer asks the models of ``llm``."""
+    return bool(getattr(find("proposer", config.proposer), "asks_models", False))
+
+
+def without_models(config: Config) -> str:
+    """Who writes programs where the proposer asks no model, in words."""
+    origin = getattr(find("proposer", config.proposer), "origin", "offline")
+    return f"{origin} ({config.proposer}), no language model"
 
 
 def check_budget(config: Config) -> None:

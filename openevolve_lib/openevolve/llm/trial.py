@@ -10,6 +10,7 @@ from typing import Any
 from openevolve.errors import RunInterrupted
 from openevolve.llm.base import CompletionFailed, LanguageModel, Message, ProviderRejected
 from openevolve.llm.openai_client import takes_sampling
+from openevolve.llm.settings import asks_models
 from openevolve.llm.status import Status
 from openevolve.records.program import Usage
 from openevolve.settings.models import Config, LLMConfig, ModelConfig
@@ -102,7 +103,7 @@ async def _try(config: LLMConfig, connect: Connect) -> Trial:
 def _small_configs(config: Config) -> list[LLMConfig]:
     """For a small request to each of the models: the settings with that model alone."""
     models: list[ModelConfig] = []
-    writers = config.llm.ensemble() if config.proposer == "llm" else []
+    writers = config.llm.ensemble() if asks_models(config) else []
     for model in [*writers, *config.llm.reviewers().ensemble()]:
         small = _small(model)
         if model.weight > 0 and small not in models:

@@ -28,6 +28,7 @@ class EvoPromptingProposer:
     """
 
     Settings = EvoPromptingSettings
+    asks_models = True
 
     def __init__(self, model: LanguageModel, config: Config, settings: EvoPromptingSettings) -> None:
         """Raises UserError for settings that no prompt can be built from."""

@@ -44,6 +44,7 @@ class GuidedEvolutionProposer:
     """
 
     Settings = GuidedEvolutionSettings
+    asks_models = True
 
     def __init__(self, model: LanguageModel, config: Config, settings: GuidedEvolutionSettings) -> None:
         """Raises UserError for settings that no prompt can be built from."""

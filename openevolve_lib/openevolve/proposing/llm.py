@@ -15,6 +15,8 @@ from openevolve.settings.registry import NoSettings, strategy
 class LLMProposer:
     """Asks a model for a child of the context's parent, and once more where its reply is no use."""
 
+    asks_models = True
+
     def __init__(self, model: LanguageModel, config: Config) -> None:
         """Raises UserError for settings that no prompt can be built from."""
         check_prompt_settings(config)

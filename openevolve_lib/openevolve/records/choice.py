@@ -22,6 +22,7 @@ class Choice(Record):
     strategy: str = ""
     rule: str = ""
     draw: float | None = None
+    idea: str = ""  # the key of a queued idea that is tried
     operator: str = ""  # how the child is asked for, where the strategy says so
 
     def __post_init__(self) -> None:

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from functools import cache
-from typing import Any, Self
+from typing import Self
+
+from openevolve.records.base import Record as Record
+from openevolve.records.idea import Idea
 
 
 class FailureKind(StrEnum):
@@ -24,25 +26,6 @@ class FailureKind(StrEnum):
 def standard_error_of(metric: str) -> str:
     """The name under which an evaluator may give a metric's standard error."""
     return f"{metric}_se"
-
-
-class Record:
-    """Dataclasses that go to JSON and back."""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Raises TypeError where a field is missing; unknown fields are an error too."""
-        if not values.keys() <= (known := _field_names(cls)):  # type: ignore[arg-type]
-            raise TypeError(f"unknown fields {sorted(set(values) - known)}")
-        return cls(**values)
-
-
-@cache
-def _field_names(record: type) -> frozenset[str]:
-    return frozenset(f.name for f in fields(record))
 
 
 @dataclass(frozen=True)
@@ -212,3 +195,5 @@ class Context:
     failures: tuple[Failure, ...] = ()  # children of the parent that failed, latest first
     initial: Elite | None = None  # the initial program
     operator: str = ""  # how the child is to be made, where selection says so
+    idea: Idea | None = None  # a queued idea that is to be tried
+    beliefs: tuple[str, ...] = ()  # of reviewers, latest first

@@ -1,8 +1,9 @@
-"""What a reviewer makes of a program with a score."""
+"""What a reviewer makes of a program."""
 
 from dataclasses import dataclass
 
-from openevolve.records.program import Record
+from openevolve.records.base import Record
+from openevolve.records.idea import Idea
 
 
 @dataclass(frozen=True)
@@ -12,3 +13,9 @@ class Review(Record):
     text: str = ""
     model: str = ""
     problem: str = ""  # why there is no text
+    belief: str = ""  # what is taken to hold from now on; later prompts show it
+    ideas: tuple[Idea, ...] = ()  # they are queued
+
+    def __post_init__(self) -> None:
+        ideas = (idea if isinstance(idea, Idea) else Idea.from_json(idea) for idea in self.ideas)
+        object.__setattr__(self, "ideas", tuple(ideas))

@@ -1,11 +1,11 @@
 """A second opinion: what another model makes of an outcome, for those who write the next programs."""
 
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from openevolve.llm.base import CompletionFailed, LanguageModel, Models
 from openevolve.llm.calls import Calls
 from openevolve.proposing.prompts import build_review_prompt
-from openevolve.records.program import Elite
+from openevolve.records.program import Elite, Failure
 from openevolve.records.review import Review
 from openevolve.settings.models import Config
 from openevolve.settings.registry import NoSettings, strategy
@@ -21,6 +21,15 @@ class Reflection(Protocol):
             ProviderFailed, ModelUnreachable: the model cannot be had; the run goes on without the review.
             ProviderRejected: no call can succeed.
         """
+        ...
+
+
+@runtime_checkable
+class ReviewsFailures(Protocol):
+    """A reflection that digests programs without a score too."""
+
+    async def review_failure(self, child: Failure, parent: Elite, calls: Calls) -> Review | None:
+        """As ``Reflection.review``. The child may have no code: its proposal was unusable."""
         ...
 
 

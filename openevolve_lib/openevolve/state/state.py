@@ -16,16 +16,22 @@ from openevolve.population.database import Database
 from openevolve.population.island import Cell
 from openevolve.records.choice import Choice
 from openevolve.records.decision import Decision, Verdict
+from openevolve.records.idea import Idea
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
+from openevolve.records.review import Review
 from openevolve.settings.files import check
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.settings.registry import find
+from openevolve.state.ideas import IdeaQueue
 from openevolve.state.random import random_source
 from openevolve.state.sameness import Sameness
 
 JOURNAL_VERSION = 2
 _UNDRAWN = random.Random(0)  # in the place of a context's own numbers, until it is asked for
 _PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
+
+_BELIEFS = 5  # that a prompt may show, the latest
+_OF_EVENTS = {"event", "elapsed", "iteration"}
 
 Event = Mapping[str, Any]
 
@@ -55,6 +61,8 @@ class State:
     next_iteration: int = 0  # the first of which nothing is known; 0 is the initial program
     problems: dict[int, str] = field(default_factory=dict)  # of proposals without code, by iteration
     reviews: dict[int, str] = field(default_factory=dict)  # by iteration
+    beliefs: list[str] = field(default_factory=list)  # of reviewers, in the order in which they came
+    ideas: IdeaQueue = field(default_factory=IdeaQueue)
     decisions: dict[int, dict[int, Decision]] = field(default_factory=dict)  # by iteration and rung
     measuring: dict[int, float] = field(default_factory=dict)  # since when, by iteration under way
     replies: dict[tuple[int, str], list[Event]] = field(default_factory=dict)  # of what is under way
@@ -115,6 +123,8 @@ class State:
     def _selected(self, event: Event) -> None:
         choice = Choice.from_json(event["choice"])
         self.choices[choice.iteration] = choice
+        if choice.idea:
+            self.ideas.take(choice.idea, choice.iteration)
         self._contexts[choice.iteration] = self._context(choice)
         self.next_iteration = max(self.next_iteration, choice.iteration + 1)
         if self.config.deterministic and isinstance(self.config.fidelity, LadderConfig):
@@ -190,10 +200,19 @@ class State:
 
     def _reviewed(self, event: Event) -> None:
         iteration = event["iteration"]
-        self.reviews[iteration] = event["text"]
+        review = Review.from_json({k: v for k, v in event.items() if k not in _OF_EVENTS})
+        self.reviews[iteration] = review.text
         self.replies.pop((iteration, "review"), None)
-        if event["text"]:
-            self.population.annotate(self.programs[iteration].id, "review", event["text"])
+        if review.text:
+            self.population.annotate(self.programs[iteration].id, "review", review.text)
+        if review.belief and review.belief not in self.beliefs[-_BELIEFS:]:
+            self.beliefs.append(review.belief)
+        for idea in review.ideas:
+            self.ideas.add(idea)
+
+    def _idea(self, event: Event) -> None:
+        self.ideas.add(Idea.from_json(event["idea"]))
+        self.ideas.inbox = max(self.ideas.inbox, event["line"])
 
     def _run_finished(self, event: Event) -> None:
         self.finished = event["reason"]
@@ -242,6 +261,8 @@ class State:
             failures=tuple(Failure(self.programs[i], self.outcomes[i]) for i in choice.failures),
             initial=self.scored(0) if 0 in self.outcomes else None,
             operator=choice.operator,
+            idea=self.ideas.all.get(choice.idea),
+            beliefs=tuple(reversed(self.beliefs[-_BELIEFS:])),
         )
 
 
@@ -265,5 +286,6 @@ _FOLDS = {
     "committed": State._committed,
     "migrated": State._migrated,
     "reviewed": State._reviewed,
+    "idea": State._idea,
     "run_finished": State._run_finished,
 }

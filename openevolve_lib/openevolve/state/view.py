@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from openevolve.population.database import Database
 from openevolve.records.choice import Choice
+from openevolve.records.idea import Idea
 from openevolve.records.program import Outcome, Program
 from openevolve.settings.models import Config
 from openevolve.state.state import State
@@ -38,6 +39,18 @@ class View:
     def committed(self) -> Sequence[int]:
         """Iterations whose outcomes count, in the order in which they began to."""
         return self._state.committed
+
+    @property
+    def queued_ideas(self) -> Sequence[Idea]:
+        """Those that nobody tries yet, the highest priority first."""
+        return self._state.ideas.queued()
+
+    def latest_child_failed(self, program_id: str) -> bool:
+        """Whether the child of the program that counted last has no score."""
+        for iteration in reversed(self._state.committed):
+            if program_id in self._state.programs[iteration].parent_ids[:1]:
+                return not self._state.outcomes[iteration].evaluated
+        return False
 
     def program(self, iteration: int) -> Program:
         return self._state.programs[iteration]

@@ -37,7 +37,7 @@ ANSWERS: dict[str, Answer] = {"guided-evolution": rewritten_block}
 USUAL: Answer = child_of_the_first_block
 
 
-@pytest.mark.parametrize("preset", ["medevonet", "evoprompting", "guided-evolution"])
+@pytest.mark.parametrize("preset", ["medevonet", "evoprompting", "guided-evolution", "evolyth"])
 def test_killed_resumed_and_replayed(preset: str, tmp_path: Path) -> None:
     overrides = [f"search.preset={preset}", "max_iterations=16", "database.num_islands=1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -10,13 +10,14 @@ from openevolve.errors import UserError
 from openevolve.llm.base import Message
 from openevolve.proposing.prompts.openevolve_templates import user_message
 from openevolve.proposing.prompts.quoting import clipped, encodable, fenced, is_held_out, metrics_line, quoted
-from openevolve.proposing.prompts.sections import SECTIONS, answer_format, archive_axes, description
+from openevolve.proposing.prompts.sections import PACKET, SECTIONS, answer_format, archive_axes, description
 from openevolve.proposing.prompts.template_files import Templates, load_templates
 from openevolve.records.program import Context, Elite, Program
 from openevolve.settings.models import Config
 
 __all__ = [
     "build_grading_prompt",
+    "build_packet",
     "build_prompt",
     "build_review_prompt",
     "check_prompt_settings",
@@ -64,6 +65,20 @@ def build_prompt(context: Context, config: Config) -> list[Message]:
             user_message=user, changes_description=description(context.parent.program, config).rstrip()
         )
     return _messages(templates["system"].render(system_message=system.strip()), user)
+
+
+def build_packet(context: Context, config: Config) -> str:
+    """What an external worker is told beside the parent's program. Raises UserError."""
+    templates = _templates(config)
+    found = (section(context, config, templates) for section in PACKET)
+    return encodable(
+        templates["packet"].render(
+            goal=_system_message(config, templates).strip(),
+            metrics=metrics_line(context.parent.metrics, config),
+            changes=quoted(context.parent.program.changes),
+            sections="\n\n".join(filter(None, found)),
+        )
+    ).rstrip()
 
 
 def retry_prompt(

@@ -56,6 +56,21 @@ def failures(context: Context, config: Config, templates: Templates) -> str:
     return templates["failures"].render(failures="\n\n".join(shown)) if shown else ""
 
 
+def idea(context: Context, config: Config, templates: Templates) -> str:
+    """The queued idea that this child is to try."""
+    if context.idea is None:
+        return ""
+    kind, words, benefit = context.idea.type, context.idea.description, context.idea.benefit
+    text = f"{kind}: {words}" + (f" (expected: {benefit})" if benefit else "")
+    return templates["idea"].render(idea=quoted(text), source=quoted(context.idea.source))
+
+
+def beliefs(context: Context, config: Config, templates: Templates) -> str:
+    """What reviewers have concluded from earlier programs."""
+    shown = "\n".join(f"- {quoted(text)}" for text in context.beliefs)
+    return templates["beliefs"].render(beliefs=shown) if shown else ""
+
+
 def evolve_blocks(context: Context, config: Config, templates: Templates) -> str:
     return templates["evolve_blocks"].render() if has_evolve_blocks(context.parent.program.code) else ""
 
@@ -74,7 +89,15 @@ def archive_axes(config: Config) -> list[str]:
     return list(config.features) or config.database.feature_dimensions
 
 
-SECTIONS = (task, parent, artifacts, top, inspirations, failures, evolve_blocks, answer)
+SECTIONS = (task, parent, artifacts, top, inspirations, failures, beliefs, idea, evolve_blocks, answer)
+PACKET = (
+    artifacts,
+    top,
+    failures,
+    beliefs,
+    idea,
+    evolve_blocks,
+)  # for those who are shown the parent otherwise
 
 
 def programs(elites: Sequence[Elite], config: Config, templates: Templates) -> str:
