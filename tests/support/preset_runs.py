@@ -59,7 +59,7 @@ def evaluate(program_path):
 
 CONFIG = """
 deterministic: true
-lag: 1
+lag: 0
 proposals_ahead: 0
 checkpoint_interval: 50
 diff_based_evolution: false
@@ -136,9 +136,14 @@ def kill_after(folder: Path, server: ReplyServer, overrides: Sequence[str], line
         process.wait()
 
 
+def keep(folder: Path, elsewhere: Path) -> None:
+    """Move what a run left to another place, so that another can begin in its folder."""
+    elsewhere.mkdir()
+    (folder / "out").rename(elsewhere / "out")
+
+
 def replayed(folder: Path, origin: Path, overrides: Sequence[str]) -> Result:
     """The run of ``origin`` again, with its recorded replies in the place of a model."""
-    write_problem(folder)
     calls = [RecordedCall.from_event(e) for e in events(origin) if e["event"] == "replied"]
     model = PromptKeyedReplies(calls)
     config = load_config(folder / "config.yaml", overrides)

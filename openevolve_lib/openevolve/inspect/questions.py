@@ -119,6 +119,8 @@ def pareto(run: Run, first: str | None = None, second: str | None = None) -> lis
     x = _Metric.named(first or config.fitness_metric, run)
     y = _Metric.named(second or config.tie_break_metric or run.state.population.axes[0].name, run)
     pairs = [(a, b, row) for row in rows if (a := x.of(row)) is not None and (b := y.of(row)) is not None]
+    if first is None and second is None and not pairs:
+        return rows[:1]  # the axis is one of the engine's own, and no metric
     if rows and not pairs:
         raise UserError(f"expected two metrics of {_metrics(rows)}, found {x.name} and {y.name}")
     pairs.sort(key=lambda pair: pair[:2], reverse=True)

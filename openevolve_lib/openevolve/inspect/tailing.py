@@ -64,6 +64,7 @@ _GISTS: dict[str, Callable[[Event], str]] = {
     "measured": _measured,
     "committed": _copied,
     "reviewed": lambda event: f"{event['iteration']}: {event['text']}",
+    "idea": lambda event: f"{event['idea']['source']}: {event['idea']['description']}",
     "run_finished": lambda event: f"{event['reason']}",
 }
 

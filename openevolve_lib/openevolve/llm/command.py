@@ -94,7 +94,7 @@ class CommandModel:
     async def _run(self, workspace: Path, text: str) -> bytes:
         try:
             process = await asyncio.create_subprocess_exec(
-                *shlex.split(self.command), cwd=workspace, start_new_session=True,
+                *_words(self.command), cwd=workspace, start_new_session=True,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
         except OSError as error:
@@ -112,6 +112,12 @@ class CommandModel:
         if len(output) > _MOST_BYTES:
             raise _Unusable(f"expected an answer of at most {_MOST_BYTES:,} bytes, found {len(output):,}")
         return output
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command line; those that are paths of files from here are so from the workspace too."""
+    words = shlex.split(command)
+    return [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in words]
 
 
 def read_object(text: str) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from tests.support.preset_runs import (
     child_of_the_first_block,
     events,
     evolve,
+    keep,
     kill_after,
     replayed,
     story,
@@ -40,21 +41,22 @@ USUAL: Answer = child_of_the_first_block
 @pytest.mark.parametrize("preset", ["medevonet", "evoprompting", "guided-evolution", "evolyth"])
 def test_killed_resumed_and_replayed(preset: str, tmp_path: Path) -> None:
     overrides = [f"search.preset={preset}", "max_iterations=16", "database.num_islands=1"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    write_problem(whole)
-    write_problem(broken)
+    problem, whole, broken = tmp_path / "problem", tmp_path / "whole", tmp_path / "broken"
+    write_problem(problem)  # one for all runs: messages of failures, which prompts quote, hold its path
     with ReplyServer([Keyed(ANSWERS.get(preset, USUAL))]) as server:
-        evolve(whole, server, overrides)
-        kill_after(broken, server, overrides, lines=26)
-        evolve(broken, server, overrides)
+        evolve(problem, server, overrides)
+        keep(problem, whole)
+        kill_after(problem, server, overrides, lines=26)
+        evolve(problem, server, overrides)
+        keep(problem, broken)
     assert story(broken) == story(whole)
     assert sorted(story(whole)) == list(range(17))
     assert any(
         event["event"] == "measured" and event["iteration"] and not event["outcome"]["failure"]
         for event in events(whole)
     )
-    result = replayed(tmp_path / "again", whole, overrides)
-    assert timeless(events(tmp_path / "again")) == timeless(events(whole))
+    result = replayed(problem, whole, overrides)
+    assert timeless(events(problem)) == timeless(events(whole))
     assert result.state.choices == replay(whole / "out/journal.jsonl").choices
 
 
@@ -66,6 +68,7 @@ def test_evoprompting_draws_a_temperature_for_each_call_and_tells_a_target(tmp_p
     assert len({request["temperature"] for request in asked}) > 1
     assert {request["temperature"] for request in asked} <= {0.2, 0.6, 0.8, 1.0}
     assert all("'param_count': " in request["messages"][1]["content"] for request in asked)
-    parents = [event["choice"] for event in events(tmp_path) if event["event"] == "selected"]
-    first_of_prompts = [choice["parent"] for choice in parents if choice["rule"].startswith("fittest")]
-    assert len(set(first_of_prompts)) == len(first_of_prompts) > 1
+    chosen = [event["choice"] for event in events(tmp_path) if event["event"] == "selected"]
+    fresh = [c for c in chosen if c["rule"] == "fittest"]
+    drawn = [name for choice in fresh for name in (choice["parent"], *choice["inspirations"])]
+    assert len(set(drawn)) == len(drawn) > 1
