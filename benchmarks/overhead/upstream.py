@@ -28,7 +28,7 @@ class ScriptedModel:
 
 def settings() -> Any:
     # By name, since a type checker finds this project's package of the same name.
-    config = importlib.import_module("openevolve.settings.models")
+    config = importlib.import_module("openevolve.config")
     values = config.Config.from_dict(workload.SETTINGS)
     model = config.LLMModelConfig(name="scripted", init_client=ScriptedModel)
     values.llm.models, values.llm.evaluator_models = [model], [model]
@@ -39,7 +39,7 @@ def main() -> None:
     folder, programs = Path(sys.argv[1]), int(sys.argv[2])
     initial = folder / "initial_program.py"
     initial.write_text(workload.initial_program())
-    engine = importlib.import_module("openevolve.engine.controller").OpenEvolve(
+    engine = importlib.import_module("openevolve.controller").OpenEvolve(
         str(initial), workload.__file__, settings(), str(folder / "output")
     )
     timeline = Timeline()

@@ -206,10 +206,21 @@ class TestSource:
         ("one", "other"),
         [("x = 1", "x = True"), ("x = 1", "x = 1.0"), ("x = [[], 1]", "x = [[1]]"), ("f(a, b)", "f(a)(b)"),
          ("x = 'a'", "x = b'a'"), ("x = -0.0", "x = 0.0"), ("def f(): 'a'", "def f(): return 'a'"),
-         ("a.b", "b.a")],
+         ("a.b", "b.a"), ("assert x", "x"), ("def f(a, /): pass", "def f(a): pass"),
+         ("def f(): return lambda: 1", "def f(): return lambda: 2"), ("x in {1, 2}", "x in {1, 3}"),
+         ("class A:\n y = 1", "class A:\n y = 2"), ("def f(): return g", "def f(): return h"),
+         ("try: f()\nexcept A: pass", "try: f()\nexcept B: pass"), ("x = (1, 0.0)", "x = (1, -0.0)")],
     )  # fmt: skip
     def test_what_runs_differently_differs(self, one: str, other: str) -> None:
         assert normalized(one) != normalized(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [("@d\nclass A: pass", "\n\n@d\n\nclass A:\n    'a remark'"), ("x in {'a', 'b'}", "x in {'b', 'a'}"),
+         ("if x:\n 'a'\nelse: y()", "if x: pass\nelse:\n  'b'\n  y()"), ("x = 1 + 1", "x = 2")],
+    )  # fmt: skip
+    def test_what_runs_alike_is_the_same(self, one: str, other: str) -> None:
+        assert normalized(one) == normalized(other)
 
     def test_prefixes_of_strings_do_not_count(self) -> None:
         assert normalized("x = u'a'") == normalized("x = 'a'")
