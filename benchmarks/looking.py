@@ -56,7 +56,9 @@ class Made:
         self.rng = random.Random(0)
         self.journal = Journal(folder / "journal.jsonl")
         self.now, self.scores = 0.0, dict[str, float]()
-        settings = scripted.settings("database.fitness_metric=mean_auc", "database.feature_bins=20")
+        settings = scripted.settings(
+            "database.fitness_metric=mean_auc", "database.feature_bins=20", "database.population_size=1000000"
+        )
         self._write("run_started", version=2, initial_code=SEED, settings=settings.model_dump(mode="json"))
 
     def _write(self, name: str, **content: object) -> None:

@@ -16,10 +16,13 @@ from typing import Any
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
 from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables
+from openevolve.inspect.asking import ask, request
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import RUNS, Run, all_runs, find_journal, read_run
 from openevolve.inspect.report import write_report
 from openevolve.inspect.tailing import last_log, tail
+from openevolve.records.request import Wish
+from openevolve.state.requests import LIMITS
 
 Options = argparse.Namespace
 
@@ -170,6 +173,8 @@ def _text(options: Options) -> str:
     if options.verb == "runs":
         summaries = [_summary(folder) for folder in all_runs()]
         return _json(summaries) if options.json else _runs(summaries)
+    if options.verb == "ctl":
+        return ask(options.run, request(options.what, options.setting))
     if options.verb == "serve":
         _serve(options)
         return "served"
@@ -226,6 +231,12 @@ def _parser() -> argparse.ArgumentParser:
     page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
+    control = verbs.add_parser("ctl", help="ask a running run to pause, resume or stop, or change a limit")
+    control.add_argument("run", metavar="RUN")
+    control.add_argument("what", choices=[wish.value for wish in Wish], help="stop: what runs is finished")
+    control.add_argument(
+        "setting", nargs="?", default="", metavar="KEY=VALUE", help=f"of {', '.join(LIMITS)}"
+    )
     live = verbs.add_parser("serve", help="all runs of a folder in the browser, live (needs the extra ui)")
     live.add_argument("directory", nargs="?", type=Path, default=RUNS, metavar="DIR", help="default: runs")
     live.add_argument("--port", type=int, default=8420, help="8420; 0 takes a free one")

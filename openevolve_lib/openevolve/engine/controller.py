@@ -9,11 +9,14 @@ from openevolve.engine.recorder import Recorder
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import ProviderFailed
 from openevolve.records.program import FailureKind
+from openevolve.records.request import Request, Wish
 from openevolve.search.stopping import Stopping
 from openevolve.settings.files import public_settings
 from openevolve.settings.models import Config
+from openevolve.state.requests import Requests, limited
 from openevolve.state.state import JOURNAL_VERSION, State
 
+_POLL = 0.5  # seconds between looks at what was asked
 _MOST_OUTAGES = 50  # of one iteration in a row: a model that waits for itself has given up long before
 
 
@@ -26,11 +29,20 @@ class Controller:
     it is chosen from depends on the seed alone, and not on the number or the speed of slots.
     """
 
-    def __init__(self, config: Config, steps: Steps, slots: int, state: State, record: Recorder) -> None:
+    def __init__(
+        self,
+        config: Config,
+        steps: Steps,
+        slots: int,
+        state: State,
+        record: Recorder,
+        requests: Requests | None = None,
+    ) -> None:
         self.config = config
         self.state = state
         self.record = record
         self.stopping = Stopping(config, state)
+        self._requests = requests
         self._steps = steps
         self._slots = slots
         self._queue: deque[int] = deque()  # chosen, not begun
@@ -48,11 +60,16 @@ class Controller:
         self._open(initial_code)
         try:
             while True:
+                if self._requests is not None:
+                    self._requests.take(self._answer)
                 self._commit_ready()
                 self._begin()
-                if not self._running and not self._reflecting:
+                if self._running or self._reflecting:
+                    await self._wait()
+                elif self._held():
+                    await asyncio.sleep(_POLL)
+                else:
                     break
-                await self._wait()
         finally:
             await self._abandon()
         if self._unreachable:
@@ -73,6 +90,22 @@ class Controller:
         self.stopping.ask(reason)
         for task in [*self._running.values(), *self._reflecting.values()]:
             task.cancel()
+
+    def _answer(self, request: Request) -> None:
+        """Do what somebody asked."""
+        self.record("asked", request=request.to_json())
+        if request.what is Wish.STOP:
+            self.stop("stopped at a request")
+        elif request.what is Wish.LIMIT:
+            self.config = limited(self.config, request)
+            self.stopping.limit(self.config.budget)
+
+    def _held(self) -> bool:
+        """Whether there is more to do, and a pause keeps it from being done."""
+        more = self._queue or (
+            self.state.committed and self.state.next_iteration <= self.config.max_iterations
+        )
+        return bool(self.state.paused and more and not self._limited())
 
     def _open(self, initial_code: str) -> None:
         settings = public_settings(self.config)
@@ -132,13 +165,15 @@ class Controller:
             return False  # nothing to choose from before the initial program has its score
         if self.config.deterministic:  # whatever the limits: a resumed run chooses what this one would have
             return iteration <= committed + self.config.lag and not self._reflecting
-        return len(self._running) + len(self._queue) < self._most_under_way and not self._limited()
+        waits = self.state.paused or self._limited()
+        return len(self._running) + len(self._queue) < self._most_under_way and not waits
 
     def _limited(self) -> bool:
         return self.stopping.asked or self.stopping.reached(self.record.elapsed())
 
     def _begin(self) -> None:
-        while self._queue and len(self._running) < self._most_under_way and not self.stopping.asked:
+        held = self.stopping.asked or self.state.paused
+        while self._queue and len(self._running) < self._most_under_way and not held:
             begun_before = self._queue[0] in self.state.programs  # a limit does not take it back
             if not begun_before and self._queue[0] > 0 and self._limited():
                 break
@@ -146,11 +181,12 @@ class Controller:
             self._running[iteration] = asyncio.create_task(self._steps.obtain(iteration))
 
     async def _wait(self) -> None:
-        """Until something has ended, or the time of ``budget.hours`` is up."""
+        """Until something has ended, ``budget.hours`` are up, or it is time to look what was asked."""
         tasks = [*self._running.values(), *self._reflecting.values()]
         left = self._seconds_left()
-        done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if not done and left is not None:
+        patience = _POLL if left is None else min(left, _POLL)
+        done, _ = await asyncio.wait(tasks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if not done and left is not None and left <= _POLL:
             self.stopping.reached(self.record.elapsed())
             self.stop(self.stopping.reason or "budget.hours reached")
         self._gather(self._running)

@@ -28,6 +28,7 @@ from openevolve.settings.models import LadderConfig
 from openevolve.settings.registry import find
 from openevolve.state.journal import Journal, read_journal
 from openevolve.state.replay import fold
+from openevolve.state.requests import Requests
 from openevolve.state.state import State
 
 log = logging.getLogger("openevolve")
@@ -87,7 +88,8 @@ def execute(plan: Plan, display: Watching) -> Result:
         try:
             record = Recorder(journal, state, [exports, display])
             steps = Steps(initial_code, strategies, executor, state, record, plan.folder)
-            controller = Controller(plan.config, steps, executor.slots, state, record)
+            requests = Requests(journal.path)
+            controller = Controller(plan.config, steps, executor.slots, state, record, requests)
             plan.begun()
             display.watch(state, record.elapsed)
             reason = asyncio.run(_run(controller, initial_code, models))

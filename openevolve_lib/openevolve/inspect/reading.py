@@ -32,7 +32,7 @@ class Run:
     def standing(self) -> str:
         """In words: running, how it ended, or that it was cut off."""
         if self.running:
-            return "running"
+            return "running, paused" if self.state.paused else "running"
         return self.state.finished or "cut off: no process writes it, and it has no end"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from openevolve.errors import UserError
 from openevolve.inspect.clean import one_line, shown
 from openevolve.inspect.reading import is_written
+from openevolve.records.request import Request
 from openevolve.state.journal import Event, Tail
 
 _POLL = 0.5  # seconds
@@ -65,6 +66,7 @@ _GISTS: dict[str, Callable[[Event], str]] = {
     "committed": _copied,
     "reviewed": lambda event: f"{event['iteration']}: {event['text']}",
     "idea": lambda event: f"{event['idea']['source']}: {event['idea']['description']}",
+    "asked": lambda event: f"{Request.from_json(event['request'])}",
     "run_finished": lambda event: f"{event['reason']}",
 }
 

@@ -1,6 +1,6 @@
 """When a run takes no new iterations: its budget, early stopping, a request."""
 
-from openevolve.settings.models import Config
+from openevolve.settings.models import BudgetConfig, Config
 from openevolve.state.state import State
 
 TARGET_REACHED = "target_score reached"
@@ -19,6 +19,10 @@ class Stopping:
 
     def stop(self, reason: str) -> None:
         self.reason = self.reason or reason
+
+    def limit(self, budget: BudgetConfig) -> None:
+        """Other limits from now on; one that has been reached stays reached."""
+        self._budget = budget
 
     def ask(self, reason: str) -> None:
         """Stop at somebody's request."""

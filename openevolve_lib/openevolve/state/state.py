@@ -18,12 +18,14 @@ from openevolve.records.choice import Choice
 from openevolve.records.decision import Decision, Verdict
 from openevolve.records.idea import Idea
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
+from openevolve.records.request import Request, Wish
 from openevolve.records.review import Review
 from openevolve.settings.files import check
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.settings.registry import find
 from openevolve.state.ideas import IdeaQueue
 from openevolve.state.random import random_source
+from openevolve.state.requests import limited
 from openevolve.state.sameness import Sameness
 
 JOURNAL_VERSION = 2
@@ -77,6 +79,7 @@ class State:
     elapsed: float = 0.0  # seconds of running, over all sessions
     sessions: int = 0
     finished: str | None = None  # why the latest session ended
+    paused: bool = False  # at somebody's request
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
@@ -114,7 +117,7 @@ class State:
             self.initial_code, self.settings = event["initial_code"], event["settings"]
             self.population = _population(self.config)
         self.sessions += 1
-        self.finished = None
+        self.finished, self.paused = None, False
         self.measuring.clear()
         if 0 in self.outcomes and not self.outcomes[0].evaluated:
             del self.outcomes[0]  # there is nothing to continue without it: perhaps limits were raised
@@ -214,6 +217,13 @@ class State:
         self.ideas.add(Idea.from_json(event["idea"]))
         self.ideas.inbox = max(self.ideas.inbox, event["line"])
 
+    def _asked(self, event: Event) -> None:
+        request = Request.from_json(event["request"])
+        if request.what is Wish.LIMIT:
+            self.config = limited(self.config, request)
+        elif request.what is not Wish.STOP:
+            self.paused = request.what is Wish.PAUSE
+
     def _run_finished(self, event: Event) -> None:
         self.finished = event["reason"]
 
@@ -287,5 +297,6 @@ _FOLDS = {
     "migrated": State._migrated,
     "reviewed": State._reviewed,
     "idea": State._idea,
+    "asked": State._asked,
     "run_finished": State._run_finished,
 }

@@ -18,6 +18,7 @@ from tests.support.walks import start, wait_for_events
 _WITH = {
     "show": ["3"], "diff": ["3"], "lineage": ["3"], "search": ["X"], "context": ["3"], "compare": ["3", "0"],
     "compare-runs": ["runs/mnist/20260101_first"], "sql": ["SELECT * FROM programs"],
+    "idea": ["a wider stage"],
 }  # fmt: skip
 
 
@@ -76,6 +77,21 @@ def test_the_last_events_without_and_with_those_to_come(project: Path, ask: Ask)
     assert not set(text) & set("\x1b\x9b\x07\u202e")
     assert "0.987654" not in ask(project, "tail", "20260202", "--lines", "1000")[1]
     assert "run_finished" in ask(project, "tail", "--follow")[1].splitlines()[-1]
+
+
+def test_asking_a_run(project: Path, ask: Ask, tmp_path: Path) -> None:
+    status, said, error = ask(project, "ctl", "20260101", "pause")
+    assert (status, said) == (2, "")
+    assert "expected a run that is running, found no process that writes it" in error
+    process = start(tmp_path, "max_iterations=1000")
+    wait_for_events(tmp_path / "out/journal.jsonl", "committed", 2)
+    assert ask(tmp_path, "ctl", "out", "limit", "max_iterations=5") == (
+        0,
+        "limit max_iterations=5: taken\n",
+        "",
+    )
+    assert process.wait() == 0
+    assert "limit max_iterations=5" in ask(tmp_path, "tail", "out", "--lines", "1000")[1]
 
 
 def test_following_a_run_to_its_end(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""Asking something of a running run: the one thing that is more than reading."""
+
+import time
+
+from openevolve.errors import UserError
+from openevolve.inspect.reading import find_journal, is_written
+from openevolve.records.request import Request, Wish
+from openevolve.state.requests import LIMITS, Requests, check_request
+
+_POLL = 0.1  # seconds
+
+
+def request(what: str, setting: str = "") -> Request:
+    """From words, such as ``limit`` and ``budget.dollars=5``. Raises UserError."""
+    wish = Wish(what)
+    if wish is not Wish.LIMIT:
+        if setting:
+            raise UserError(f"{what}: expected nothing more, found {setting}")
+        return Request(wish)
+    key, _, value = setting.partition("=")
+    try:
+        made = Request(wish, key, float(value))
+    except ValueError:
+        raise UserError(
+            f"limit: expected KEY=VALUE with one of {', '.join(LIMITS)}, found {setting or 'nothing'}"
+        ) from None
+    check_request(made)
+    return made
+
+
+def ask(run: str, wanted: Request, patience: float = 30.0) -> str:
+    """Put it among the run's requests and wait until it is taken, ``patience`` seconds at most.
+
+    Raises UserError where nobody runs it, or does not take it in time: then it is withdrawn.
+    """
+    journal = find_journal(run)
+    if not is_written(journal):
+        raise UserError(f"{journal}: expected a run that is running, found no process that writes it")
+    waiting = Requests(journal).put(wanted)
+    deadline = time.monotonic() + patience
+    while waiting.exists():
+        if time.monotonic() > deadline or not is_written(journal):
+            waiting.unlink(missing_ok=True)
+            raise UserError(
+                f"{journal}: expected the run to take {wanted} in {patience:g} s, found it did not"
+            )
+        time.sleep(_POLL)
+    return f"{wanted}: taken"
