@@ -100,8 +100,9 @@ def _remove_remarks(tree: ast.Module) -> None:
     while pending:
         node = pending.pop()
         if isinstance(node, ast.ClassDef):
-            for part in (node, *node.decorator_list):
-                part.lineno = 1
+            node.lineno = 1
+            for decorator in node.decorator_list:
+                decorator.lineno = 1
         for name in ("body", "orelse", "finalbody", "handlers", "cases"):
             block = getattr(node, name, None)
             if isinstance(block, list):  # a conditional expression has a body and an orelse too
