@@ -21,6 +21,7 @@ from medevonet.data.dataset import load_datasets
 from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import settle_device
 from medevonet.run.environment import evaluation_environment, private_paths
+from medevonet.run.facts import with_facts
 from medevonet.run.folder import PROJECT, create_run, find_run
 from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
@@ -139,7 +140,7 @@ def make_setup(options: argparse.Namespace) -> Setup:
     if resumed:
         recorded = load_settings(resumed / "run_info.json", [])
         check_protocol(check(TaskConfig, recorded.task, "task"), task)
-    return Setup(config, task, resumed)
+    return Setup(with_facts(config, task), task, resumed)
 
 
 def _preset(options: argparse.Namespace) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from openevolve.records.program import Elite, Failure, FailureKind, Outcome, Pro
 from openevolve.records.review import Review
 from openevolve.reflection.grading import Grader, graded
 from openevolve.reflection.reviewer import NoReflection, Reflection, ReviewsFailures
+from openevolve.search.operators import draw_operator
 from openevolve.search.parents import ParentStrategy
 from openevolve.settings.models import Config
 from openevolve.state.inbox import unread
@@ -82,6 +83,11 @@ class Steps:
                 self._record("idea", line=line, idea=idea.to_json())
         strategy = self._strategies.parents
         choice = strategy.choose(self._view(iteration), iteration)
+        operators = self._strategies.config.search.operators
+        if operators and not choice.operator:
+            rng = random_source(self._state.config.random_seed, iteration, "operator")
+            operator = draw_operator(self._view(iteration), operators, choice, rng)
+            choice = replace(choice, operator=operator)
         name = getattr(strategy, "strategy_name", type(strategy).__qualname__)
         self._record("selected", choice=replace(choice, strategy=name).to_json())
 

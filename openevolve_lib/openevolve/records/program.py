@@ -8,6 +8,7 @@ from typing import Self
 
 from openevolve.records.base import Record as Record
 from openevolve.records.idea import Idea
+from openevolve.records.known import NOTHING, Known
 
 
 class FailureKind(StrEnum):
@@ -197,3 +198,4 @@ class Context:
     operator: str = ""  # how the child is to be made, where selection says so
     idea: Idea | None = None  # a queued idea that is to be tried
     beliefs: tuple[str, ...] = ()  # of reviewers, latest first
+    known: Known = NOTHING  # what else the run knew by then

@@ -21,6 +21,7 @@ from pydantic import (
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Operator = Literal["explore", "refine", "simplify", "mate", "fix", "target"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -111,6 +112,10 @@ class PromptConfig(Section):
     num_top_programs: Annotated[int, Field(ge=0)] = 3
     num_diverse_programs: Annotated[int, Field(ge=0)] = 2
     num_failures: Annotated[int, Field(ge=0)] = 2
+    num_tried: Annotated[int, Field(ge=0)] = 0  # rows of each table of what was tried; 0: no such sections
+    facts: list[str] = []  # how programs are measured, a line each
+    section_tokens: Annotated[int, Field(ge=50)] | None = None  # of a section that can be left out, about
+    max_tokens: Annotated[int, Field(ge=500)] | None = None  # of a prompt, about
     # Metrics and artifacts that no prompt shows: words of their names (test is one of mean_test_auc), or
     # patterns with * for whole names.
     held_out: list[Annotated[str, StringConstraints(min_length=1)]] = []
@@ -226,6 +231,7 @@ class SearchConfig(Section):
     population: str = "map-elites"
     parents: str = "explore-exploit"
     gates: list[str] = ["duplicate", "similarity"]
+    operators: list[Operator] = []  # one for each prompt, drawn by what it has brought; none: no such section
 
 
 class BudgetConfig(Section):

@@ -17,6 +17,7 @@ from openevolve.population.island import Cell
 from openevolve.records.choice import Choice
 from openevolve.records.decision import Decision, Verdict
 from openevolve.records.idea import Idea
+from openevolve.records.known import Known
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
 from openevolve.records.request import Request, Wish
 from openevolve.records.review import Review
@@ -24,6 +25,7 @@ from openevolve.settings.files import check
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.settings.registry import find
 from openevolve.state.ideas import IdeaQueue
+from openevolve.state.known import known
 from openevolve.state.random import random_source
 from openevolve.state.requests import limited
 from openevolve.state.sameness import Sameness
@@ -83,6 +85,7 @@ class State:
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
+    _counted: dict[int, int] = field(default_factory=dict)  # outcomes that counted when these were chosen
     _sameness: Sameness = field(default_factory=Sameness)
 
     def __post_init__(self) -> None:
@@ -129,6 +132,7 @@ class State:
         if choice.idea:
             self.ideas.take(choice.idea, choice.iteration)
         self._contexts[choice.iteration] = self._context(choice)
+        self._counted[choice.iteration] = len(self.committed)
         self.next_iteration = max(self.next_iteration, choice.iteration + 1)
         if self.config.deterministic and isinstance(self.config.fidelity, LadderConfig):
             self.standings[choice.iteration] = self.standing()
@@ -150,6 +154,7 @@ class State:
         self.iterations[program.id] = iteration
         self.next_iteration = max(self.next_iteration, iteration + 1)
         self._contexts.pop(iteration, None)
+        self._counted.pop(iteration, None)
         self.replies.pop((iteration, "proposal"), None)
         if program.code:
             self._sameness.note("tried", program.code, iteration)
@@ -236,7 +241,11 @@ class State:
     def context(self, iteration: int) -> Context:
         """What the proposal of an iteration is made from, with fresh random numbers of its own."""
         rng = random_source(self.config.random_seed, iteration, "proposal")
-        return replace(self._contexts[iteration], rng=rng)
+        context = self._contexts[iteration]
+        found = Known()
+        if self.config.prompt.num_tried:
+            found = known(self, context.parent, iteration, self._counted[iteration])
+        return replace(context, rng=rng, known=found)
 
     def scored(self, iteration: int) -> Elite:
         """A program that has a score, with what a reviewer said of it among its artifacts."""

@@ -45,6 +45,20 @@ class View:
         """Those that nobody tries yet, the highest priority first."""
         return self._state.ideas.queued()
 
+    def score(self, program_id: str) -> float | None:
+        """The fitness of a program by its id; None where it has none."""
+        outcome = self._state.outcomes.get(self._state.iterations.get(program_id, -1))
+        return self.population.fitness(outcome.metrics) if outcome and outcome.evaluated else None
+
+    def ancestors(self, program_id: str) -> list[Program]:
+        """A program and those that it was made from, by first parents, latest first."""
+        found = []
+        while program_id in self._state.iterations:
+            program = self._state.programs[self._state.iterations[program_id]]
+            found.append(program)
+            program_id = next(iter(program.parent_ids), "")
+        return found
+
     def latest_child_failed(self, program_id: str) -> bool:
         """Whether the child of the program that counted last has no score."""
         for iteration in reversed(self._state.committed):

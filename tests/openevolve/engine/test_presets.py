@@ -40,7 +40,10 @@ USUAL: Answer = child_of_the_first_block
 
 @pytest.mark.parametrize("preset", ["medevonet", "evoprompting", "guided-evolution", "evolyth"])
 def test_killed_resumed_and_replayed(preset: str, tmp_path: Path) -> None:
-    overrides = [f"search.preset={preset}", "max_iterations=16", "database.num_islands=1"]
+    overrides = [
+        f"search.preset={preset}", "max_iterations=16", "database.num_islands=1", "prompt.num_tried=4",
+        *(["search.operators=[explore, refine, mate]"] if preset == "medevonet" else []),
+    ]  # fmt: skip
     problem, whole, broken = tmp_path / "problem", tmp_path / "whole", tmp_path / "broken"
     write_problem(problem)  # one for all runs: messages of failures, which prompts quote, hold its path
     with ReplyServer([Keyed(ANSWERS.get(preset, USUAL))]) as server:

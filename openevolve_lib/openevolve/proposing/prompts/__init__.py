@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from openevolve.errors import UserError
 from openevolve.llm.base import Message
+from openevolve.proposing.prompts.lengths import limited
 from openevolve.proposing.prompts.openevolve_templates import user_message
 from openevolve.proposing.prompts.quoting import clipped, encodable, fenced, is_held_out, metrics_line, quoted
 from openevolve.proposing.prompts.sections import PACKET, SECTIONS, answer_format, archive_axes, description
@@ -50,9 +51,11 @@ def build_prompt(context: Context, config: Config) -> list[Message]:
     """
     check_prompt_settings(config)
     templates = _templates(config)
-    user = user_message(context, config, templates) or "\n\n".join(
-        filter(None, (section(context, config, templates) for section in SECTIONS))
-    )
+    user = user_message(context, config, templates)
+    if user is None:
+        found = {section.__name__: section(context, config, templates) for section in SECTIONS}
+        limits = config.prompt.section_tokens, config.prompt.max_tokens
+        user = "\n\n".join(limited(found, *limits))
     system = _system_message(config, templates)
     if config.prompt.programs_as_changes_description:
         text = config.prompt.system_message_changes_description

@@ -4,9 +4,11 @@ import fnmatch
 import functools
 import json
 import logging
+import math
 import re
 from collections.abc import Iterable, Mapping
 
+from openevolve.population.database import COMBINED_SCORE
 from openevolve.records.program import standard_error_of
 from openevolve.settings.models import Config
 
@@ -52,6 +54,7 @@ def metrics_line(metrics: Mapping[str, float], config: Config) -> str:
     """
     first = config.database.fitness_metric
     shown = sorted(without_held_out(metrics, config), key=lambda name: (name != first, name))
+    shown = [name for name in shown if not _repeats(name, metrics, config)]
     errors = {name: standard_error_of(name) for name in shown if standard_error_of(name) in metrics}
     texts = [
         f"{name} {_compact(metrics[name])}" + (f" ± {metrics[errors[name]]:.2g}" if name in errors else "")
@@ -59,6 +62,15 @@ def metrics_line(metrics: Mapping[str, float], config: Config) -> str:
         if name not in errors.values()
     ]
     return ", ".join(texts) or "none"
+
+
+def _repeats(name: str, metrics: Mapping[str, float], config: Config) -> bool:
+    """Whether a metric says what another does: fitness by its second name, or the log10 of a large one."""
+    value, fitness = metrics[name], config.database.fitness_metric
+    if name == COMBINED_SCORE != fitness and metrics.get(fitness) == value:
+        return True
+    large = (other for other in metrics.values() if 100 <= other < math.inf)
+    return any(math.isclose(abs(value), math.log10(other), rel_tol=1e-9) for other in large)
 
 
 def without_held_out(names: Mapping[str, object], config: Config) -> list[str]:

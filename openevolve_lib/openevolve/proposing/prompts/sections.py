@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from openevolve.proposing.edits import has_evolve_blocks
+from openevolve.proposing.prompts.known import facts, operator, rooms, tried
 from openevolve.proposing.prompts.quoting import clipped, fenced, metrics_line, quoted, without_held_out
 from openevolve.proposing.prompts.template_files import Templates
 from openevolve.records.program import Context, Elite, Failure, Program
@@ -89,15 +90,12 @@ def archive_axes(config: Config) -> list[str]:
     return list(config.features) or config.database.feature_dimensions
 
 
-SECTIONS = (task, parent, artifacts, top, inspirations, failures, beliefs, idea, evolve_blocks, answer)
-PACKET = (
-    artifacts,
-    top,
-    failures,
-    beliefs,
-    idea,
-    evolve_blocks,
-)  # for those who are shown the parent otherwise
+SECTIONS = (
+    task, facts, parent, artifacts, top, inspirations, failures, tried, beliefs, rooms, idea, operator,
+    evolve_blocks, answer,
+)  # fmt: skip
+# Beside a parent that is shown otherwise:
+PACKET = (facts, artifacts, top, failures, tried, beliefs, rooms, idea, operator, evolve_blocks)
 
 
 def programs(elites: Sequence[Elite], config: Config, templates: Templates) -> str:
