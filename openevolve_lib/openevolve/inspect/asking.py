@@ -1,6 +1,7 @@
 """Asking something of a running run: the one thing that is more than reading."""
 
 import time
+from pathlib import Path
 
 from openevolve.errors import UserError
 from openevolve.inspect.reading import find_journal, is_written
@@ -33,7 +34,11 @@ def ask(run: str, wanted: Request, patience: float = 30.0) -> str:
 
     Raises UserError where nobody runs it, or does not take it in time: then it is withdrawn.
     """
-    journal = find_journal(run)
+    return ask_of(find_journal(run), wanted, patience)
+
+
+def ask_of(journal: Path, wanted: Request, patience: float = 30.0) -> str:
+    """As ``ask``, of the run of a journal."""
     if not is_written(journal):
         raise UserError(f"{journal}: expected a run that is running, found no process that writes it")
     waiting = Requests(journal).put(wanted)

@@ -10,6 +10,7 @@ from openevolve.inspect import questions
 from openevolve.inspect.clean import shown, without_held_out
 from openevolve.inspect.decisions import decisions
 from openevolve.inspect.facts import Fact, facts
+from openevolve.inspect.ideas import ideas
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
 from openevolve.inspect.shrinkage import luck_of_the_best
@@ -60,6 +61,7 @@ def overview(run: Run) -> dict[str, Any]:
         "failures": questions.failures(run),
         "operators": questions.operators(run),
         "cost": questions.cost(run),
+        "ideas": ideas(run),
         "decisions": decisions(run, last=_DECIDED),
         "environment": environment(run),
         "settings": without_held_out(run.state.config.model_dump(mode="json", exclude={"prompt"})),

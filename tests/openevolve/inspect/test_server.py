@@ -91,6 +91,16 @@ def test_the_api_describes_itself(client: httpx.Client) -> None:
     assert wanted | {"/runs/register"} <= paths
 
 
+def test_what_cannot_be_asked_of_a_run(client: httpx.Client) -> None:
+    path = "/runs/walks~first/ask"
+    for wanted, status in (({"what": "pause"}, 404), ({"what": "explode"}, 422), ({"what": "limit"}, 404)):
+        refused = client.post(path, json=wanted)
+        assert refused.status_code == status
+        assert "expected" in refused.text
+    form = client.post(path, content='{"what": "stop"}', headers={"content-type": "text/plain"})
+    assert form.status_code == 422  # what a form of another site could send
+
+
 def test_a_run_is_registered_below_the_folder_alone(client: httpx.Client, runs: Path) -> None:
     made = client.post("/runs/register", json={"path": "a/b/deep"})
     assert (made.status_code, made.json()) == (201, {"name": "a~b~deep"})
@@ -211,6 +221,10 @@ def test_a_page_follows_a_run_and_keeps_what_the_reader_does(online: Page, tmp_p
         online.get_by_role("group", name="Decisions").get_by_role("button", name="drawn").click()
         before = online.locator(".node").count()
         expect(online.locator(".node")).not_to_have_count(before, timeout=60_000)
+        online.get_by_role("button", name="Pause").click()
+        expect(online.locator(".state")).to_have_text("running, paused", timeout=30_000)
+        online.get_by_role("button", name="Go on").click()
+        expect(online.locator(".state")).to_have_text("running", timeout=30_000)
         assert (
             online.get_by_role("group", name="Decisions").locator("[aria-pressed=true]").inner_text()
             == "drawn"

@@ -6,7 +6,7 @@ import { heatMap } from "./heat.js";
 import { panel } from "./panel.js";
 import { runsPage } from "./runs.js";
 import { embedded, served } from "./sources.js";
-import { endings, environment, leaderboard, operators, spend } from "./tables.js";
+import { endings, environment, ideas, leaderboard, operators, spend } from "./tables.js";
 import { timeline } from "./timeline.js";
 import { genealogy } from "./tree.js";
 
@@ -28,6 +28,7 @@ function model(source) {
     rank: (row) => ranks.get(row.iteration),
     detailed: source.details,
     search: source.search,
+    ask: source.ask,
     childrenOf: (row) => children.get(row.id) ?? [],
     way(iteration) {
       const found = [];
@@ -40,13 +41,15 @@ function model(source) {
   return run;
 }
 
-// Metrics that order the front as the tie-break metric does, such as its logarithm.
+// Metrics in which the front goes one way throughout, and which way is better: -1 is less.
 function monotone(run) {
-  const front = run.pareto.map(run.at);
-  return new Set(run.metrics.filter((name) => {
+  const front = run.pareto.map(run.at), found = new Map();
+  for (const name of run.metrics) {
     const values = front.map((row) => row.metrics[name]);
-    return front.length > 1 && values.every((value, i) => i === 0 || value < values[i - 1]);
-  }));
+    const steps = values.slice(1).map((value, i) => Math.sign(value - values[i])); // the best in fitness comes first
+    if (steps.length && steps[0] && steps.every((step) => step === steps[0])) found.set(name, steps[0]);
+  }
+  return found;
 }
 
 function section(id, title, note, content) {
@@ -69,6 +72,7 @@ function draw(run) {
     scored && Object.keys(run.parts).length ? section("parts", "Part by part", "Programs by what their fitness is the mean of.", heatMap(run)) : null,
     section("timeline", "Timeline", "Every evaluation, when it ran and how it ended.", timeline(run)),
     section("decisions", "Decisions", "Whatever shaped the population, with its reason, the latest first.", decisions(run)),
+    run.ideas.length ? section("ideas", "Ideas", "In the order in which they are tried.", ideas(run)) : null,
     el("div", { class: "pair" },
       section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
       el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "Environment", "", environment(run)))),
@@ -95,6 +99,13 @@ function contents() {
   const sections = [...document.querySelectorAll("#content .block:not(#progress, #front)")]; // those are in sight
   const links = sections.map((found) => el("a", { href: `#${found.id}` }, found.querySelector("h2").textContent));
   document.querySelector(".bar").after(el("nav", { "aria-label": "Parts of the page" }, links));
+}
+
+// A large tree is longer than its box: the best is brought into it.
+function showBest() {
+  const best = document.querySelector(".node.top"), box = best?.closest(".scroll");
+  if (!box || Number(best.getAttribute("cy")) < box.clientHeight) return;
+  box.scrollTop = Number(best.getAttribute("cy")) - box.clientHeight / 2;
 }
 
 // What a reader has scrolled and where the focus is stays where it was when the page is drawn again.
@@ -154,6 +165,7 @@ async function runPage(source) {
   state.run = prepared(source, state);
   state.panel = panel(() => state.run, select);
   draw(state.run);
+  showBest();
   if (source.changes) follow(source, state);
   document.body.classList.add("ready");
   if (/^#\d+$/.test(location.hash)) await state.run.open(Number(location.hash.slice(1)));

@@ -96,9 +96,13 @@ function scatter(run, name) {
   const barred = rows.length <= 200 ? rows : [];
   const y = linear(extent([...rows.map((row) => row.fitness), ...ends(barred)]), [BOX.height - BOX.bottom, BOX.top]);
   const front = new Set(run.pareto);
-  const onFront = name === run.tie_break || run.frontAxes.has(name) ? rows.filter((row) => front.has(row.iteration)) : [];
+  const onFront = run.frontAxes.has(name) ? rows.filter((row) => front.has(row.iteration)) : [];
   onFront.sort((a, b) => a.metrics[name] - b.metrics[name]);
-  const path = onFront.map((row, i) => (i ? `H${x(row.metrics[name])}V${y(row.fitness)}` : `M${x(row.metrics[name])} ${y(row.fitness)}`)).join("");
+  const path = onFront.map((row, i) => {
+    const across = x(row.metrics[name]), up = y(row.fitness);
+    if (!i) return `M${across} ${up}`;
+    return run.frontAxes.get(name) < 0 ? `H${across}V${up}` : `V${up}H${across}`;
+  }).join("");
   return drawing(`${run.metric} against ${name}`, BOX,
     frame(x, y, { x: name, y: run.metric }),
     onFront.length > 1 ? svg("path", { class: "front", d: path }) : null,

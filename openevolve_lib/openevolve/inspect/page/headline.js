@@ -4,11 +4,22 @@ import { duration, el, plural, signed } from "./dom.js";
 export function headline(run) {
   const { status } = run, best = run.at(run.ranking[0]);
   return el("header", { class: "masthead" },
-    el("div", { class: "bar" }, document.body.classList.contains("served") ? el("a", { class: "link", href: "/" }, "All runs") : null, el("div", { class: "name" }, run.name), el("span", { class: status.running ? "state running" : "state" }, status.standing)),
+    el("div", { class: "bar" }, document.body.classList.contains("served") ? el("a", { class: "link", href: "/" }, "All runs") : null, el("div", { class: "name" }, run.name), el("span", { class: status.running ? "state running" : "state" }, status.standing), controls(run)),
     el("h1", {}, best ? ["Best ", el("em", {}, best.fitness.toFixed(4)), el("small", {}, best.error === null ? "" : ` ± ${best.error.toFixed(4)}`), ` ${run.metric}`] : "No program has a score yet"),
     el("p", { class: "asked" }, asked(run)),
     best ? el("div", { class: "cards" }, found(run, best), real(run), reached(run)) : null,
     run.left_out ? el("p", { class: "note" }, run.left_out) : null);
+}
+
+// Of a run that is running and served: what it can be asked.
+function controls(run) {
+  if (!run.ask || !run.status.running) return null;
+  const said = el("span", { role: "status" });
+  const button = (words, what) => el("button", { type: "button", class: "link", on: { click: async () => {
+    said.textContent = "asked…";
+    said.textContent = await run.ask(what).catch((problem) => problem.message);
+  } } }, words);
+  return el("span", { class: "controls" }, run.status.standing.includes("paused") ? button("Go on", "resume") : button("Pause", "pause"), button("Stop", "stop"), said);
 }
 
 function asked(run) {

@@ -22,6 +22,13 @@ export async function fetched(path) {
   return answer;
 }
 
+export async function wanted(name, what) {
+  const response = await fetch(`/runs/${encodeURIComponent(name)}/ask`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ what }) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error ?? response.statusText);
+  return answer.answer;
+}
+
 // A source whose ``told`` is brought up to date by ``next``: only what changed is sent.
 export async function served(name) {
   const base = `/live/${encodeURIComponent(name)}`;
@@ -30,6 +37,7 @@ export async function served(name) {
     told: null,
     details: (row) => fetched(`${base}/program/${row.iteration}`),
     search: async (text) => new Set((await fetched(`/search?run=${encodeURIComponent(name)}&text=${encodeURIComponent(text)}`)).map((row) => row.iteration)),
+    ask: (what) => wanted(name, what),
     changes: new EventSource(`${base}/events`),
     at: -1,
     async next() {

@@ -74,6 +74,12 @@ export function endings(run) {
   ];
 }
 
+export function ideas(run) {
+  return [el("div", { class: "scroll" }, el("table", { class: "decided" }, el("tbody", {}, run.ideas.slice(0, 200).map((idea) => el("tr", idea.iteration === null ? {} : { tabindex: 0, "data-iteration": idea.iteration, on: opens(run, idea.iteration) },
+    el("td", {}, idea.iteration === null ? "" : String(idea.iteration)), el("td", { class: "words" }, el("span", { class: `verdict ${idea.status}` }, idea.status)),
+    el("td", { class: "words" }, `${idea.source} · ${idea.priority.toFixed(2)}`), el("td", { class: "why" }, short(idea.description, 400)))))))];
+}
+
 export function operators(run) {
   if (!run.operators.length) return [el("p", { class: "empty" }, "Nothing has been proposed yet.")];
   const paid = run.operators.some((entry) => entry.tokens);

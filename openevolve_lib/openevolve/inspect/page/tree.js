@@ -18,7 +18,7 @@ export function genealogy(run) {
   const labelled = drawn.length <= LABELLED;
   const { places, count, depth } = laidOut(roots, children, labelled);
   const step = labelled ? 23 : count <= 400 ? 11 : 7;
-  const reach = labelled ? Math.max(14, Math.min(30, 420 / depth)) : Math.max(24, Math.min(80, 900 / depth));
+  const reach = labelled ? Math.max(14, Math.min(30, 420 / depth)) : Math.max(24, Math.min(120, 1080 / depth));
   const top = labelled ? 34 : 14;
   const width = labelled ? PLOT[1] + 14 : 70 + depth * reach, height = count * step + top + 10;
   const x = (row) => 18 + places.get(row.iteration).depth * reach, y = (row) => top + places.get(row.iteration).row * step;

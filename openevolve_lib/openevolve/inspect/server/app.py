@@ -1,4 +1,4 @@
-"""The application: pages, what they draw, and an API with OpenAPI. It reads; nothing of a run is changed."""
+"""The application: pages, what they draw, and an API. It reads, but for what it asks of a running run."""
 
 import asyncio
 import json
@@ -12,9 +12,11 @@ from pydantic import BaseModel
 
 from openevolve.errors import UserError
 from openevolve.inspect import comparing, questions, single
+from openevolve.inspect.asking import ask_of, request
 from openevolve.inspect.reading import read_run
 from openevolve.inspect.report import page_without_run, policy
 from openevolve.inspect.server.shelf import Shelf
+from openevolve.records.request import Wish
 
 _LATEST = Query(default="", description="a run's name, or the beginning of one; the latest if empty")
 _POLL = 0.5  # seconds between looks at a journal
@@ -29,6 +31,13 @@ class Ascii(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class Wanted(BaseModel):
+    """What is asked of a running run: pause, resume, stop or limit, that with KEY=VALUE."""
+
+    what: Wish
+    setting: str = ""
 
 
 class Registration(BaseModel):
@@ -124,6 +133,12 @@ def _api(app: FastAPI, shelf: Shelf) -> None:
         """The best of two runs, and the settings that differ."""
         second = read_run(str(shelf.run(other).journal))  # a reading of its own: one lock is held at a time
         return ask(name, lambda run: comparing.compare_runs(run, second))
+
+    @app.post("/runs/{name}/ask")
+    def ask_run(name: str, wanted: Wanted) -> Response:
+        """As ``openevolve ctl``: answers once the run has taken it."""
+        made = request(wanted.what.value, wanted.setting)
+        return Ascii({"answer": ask_of(shelf.run(name).journal, made)})
 
     @app.post("/runs/register", status_code=201)
     def register(given: Registration) -> Response:
