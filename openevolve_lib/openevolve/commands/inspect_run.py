@@ -179,7 +179,7 @@ def _text(options: Options) -> str:
         _serve(options)
         return "served"
     if options.verb == "report":
-        return str(write_report(read_run(options.run), options.output))
+        return str(write_report(read_run(options.run), options.output, options.format))
     verb = VERBS[options.verb]
     answer = verb.answer(read_run(options.run), options)
     return _json(answer) if options.json else verb.text(answer)
@@ -230,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     _with_json(verbs.add_parser("runs", help="all runs in runs/: best, progress, hours"))
     page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
+    page.add_argument("--format", choices=["html", "md"], default="html", help="md: a page of Markdown")
     page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
     control = verbs.add_parser("ctl", help="ask a running run to pause, resume or stop, or change a limit")
     control.add_argument("run", metavar="RUN")

@@ -26,6 +26,7 @@ class LiveRun:
         self._state, self._account = State(), Account()
         self._known: dict[str, Any] = {}
         self._rows: dict[int, tuple[int, Fact]] = {}  # by iteration: since which event, without estimates
+        self._overview: tuple[tuple[int, bool], dict[str, Any]] | None = None
         self._stamped = -1  # the event that the rows are of
 
     def read(self) -> Run:
@@ -54,7 +55,7 @@ class LiveRun:
             self._stamp(rows, run.account.events)
             return {
                 "at": run.account.events,
-                "overview": overview(run),
+                "overview": self._overview_of(run),
                 "programs": [row for row in rows if self._rows[row["iteration"]][0] > since],
                 "estimates": [
                     (row["iteration"], row["estimate"], row["estimate_error"])
@@ -62,6 +63,12 @@ class LiveRun:
                     if row["estimate"] is not None
                 ],
             }
+
+    def _overview_of(self, run: Run) -> dict[str, Any]:
+        at = run.account.events, run.running
+        if self._overview is None or self._overview[0] != at:
+            self._overview = at, overview(run)
+        return self._overview[1]
 
     def _stamp(self, rows: list[Fact], at: int) -> None:
         if self._stamped == at:

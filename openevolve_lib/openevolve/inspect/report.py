@@ -16,6 +16,7 @@ from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.inspect.description import describe
+from openevolve.inspect.markdown import markdown
 from openevolve.inspect.reading import Run, read_run
 
 log = logging.getLogger("openevolve")
@@ -46,12 +47,15 @@ _EXPORT = re.compile(r"^export ", re.MULTILINE)
 _SIZES: tuple[dict[str, Any], ...] = ({}, {"max_text": 8_000}, {"max_text": 8_000, "conversations": False})
 
 
-def write_report(run: Run, target: Path | None = None) -> Path:
-    """``report.html`` in the run's folder, whole or not at all. Raises UserError if it cannot be."""
-    target = target or run.folder / "report.html"
+def write_report(run: Run, target: Path | None = None, kind: str = "html") -> Path:
+    """``report.html``, or ``report.md``, in the run's folder, whole or not at all.
+
+    Raises UserError if it cannot be.
+    """
+    target = target or run.folder / f"report.{kind}"
     draft = target.with_name(f".{target.name}.draft")
     try:
-        draft.write_text(report(run), encoding="utf-8")
+        draft.write_text(report(run) if kind == "html" else markdown(run), encoding="utf-8")
         os.replace(draft, target)
     except OSError as error:
         raise UserError(f"{target}: expected room for a report, found: {error.strerror}") from None

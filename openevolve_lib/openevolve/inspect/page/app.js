@@ -16,7 +16,12 @@ function model(source) {
   const byIteration = new Map(told.programs.map((row) => [row.iteration, row]));
   const byId = new Map(told.programs.map((row) => [row.id, row]));
   const children = new Map();
-  for (const row of told.programs) for (const parent of row.parents) children.set(parent, [...(children.get(parent) ?? []), row]);
+  for (const row of told.programs) {
+    for (const parent of row.parents) {
+      if (!children.has(parent)) children.set(parent, []);
+      children.get(parent).push(row);
+    }
+  }
   const ranks = new Map(told.ranking.map((iteration, rank) => [iteration, rank]));
   const scored = told.programs.filter((row) => row.status === "scored");
   const run = {

@@ -29,6 +29,13 @@ export function opens(run, iteration) {
   return { click: () => run.open(iteration), keydown };
 }
 
+const CLOUD = 2000; // points; more of them are drawn as one shape, which cannot be pointed at one by one
+
+function cloud(run, points, radius) {
+  if (points.length <= CLOUD) return points.map(({ row, x, y }) => mark(run, row, { class: "dot", cx: x, cy: y, r: radius }));
+  return svg("path", { class: "cloud", "stroke-width": 2 * radius, d: points.map(({ x, y }) => `M${x.toFixed(1)} ${y.toFixed(1)}h0`).join("") });
+}
+
 const CLOCKS = {
   programs: (row, position) => position,
   hours: (row) => (row.measured_at ?? 0) / 3600,
@@ -58,7 +65,7 @@ function progress(run, done, clock) {
   const path = steps.map(({ at, row }, i) => (i ? `H${x(at)}V${y(row.fitness)}` : `M${x(at)} ${y(row.fitness)}`)).join("");
   return drawing("Best so far", BOX,
     frame(x, y, { x: clock === "programs" ? "programs evaluated" : clock, y: run.metric }),
-    points.map(({ at, row }) => mark(run, row, { class: "dot", cx: x(at), cy: y(row.fitness), r: 2.6 })),
+    cloud(run, points.map(({ at, row }) => ({ row, x: x(at), y: y(row.fitness) })), 2.6),
     steps.length ? svg("path", { class: "best", d: `${path}H${x(x.domain[1])}` }) : null,
     likely(steps, x, y),
     steps.map(({ at, row }) => bar(x(at), row, y)),
@@ -98,6 +105,7 @@ function scatter(run, name) {
   const front = new Set(run.pareto);
   const onFront = run.frontAxes.has(name) ? rows.filter((row) => front.has(row.iteration)) : [];
   onFront.sort((a, b) => a.metrics[name] - b.metrics[name]);
+  const joined = new Set(onFront);
   const path = onFront.map((row, i) => {
     const across = x(row.metrics[name]), up = y(row.fitness);
     if (!i) return `M${across} ${up}`;
@@ -107,11 +115,8 @@ function scatter(run, name) {
     frame(x, y, { x: name, y: run.metric }),
     onFront.length > 1 ? svg("path", { class: "front", d: path }) : null,
     barred.map((row) => bar(x(row.metrics[name]), row, y)),
-    rows.map((row) => {
-      const place = { cx: x(row.metrics[name]), cy: y(row.fitness) };
-      const kind = row.iteration === 0 ? "initial" : onFront.includes(row) ? "record" : "dot";
-      return mark(run, row, { ...place, class: kind, r: kind === "dot" ? 3.2 : 4.5, tabindex: kind === "dot" ? -1 : 0 });
-    }),
+    cloud(run, rows.filter((row) => !joined.has(row) && row.iteration).map((row) => ({ row, x: x(row.metrics[name]), y: y(row.fitness) })), 3.2),
+    rows.filter((row) => joined.has(row) || !row.iteration).map((row) => mark(run, row, { cx: x(row.metrics[name]), cy: y(row.fitness), class: row.iteration ? "record" : "initial", r: 4.5, tabindex: 0 })),
   );
 }
 
