@@ -31,6 +31,7 @@ from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import (
     ALLOW_UNSAFE,
+    REPLAY,
     exit_code,
     guard,
     with_isolation,
@@ -41,9 +42,11 @@ from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.cores import available_cores
 from openevolve.evaluating.isolation import establish
+from openevolve.inspect.reading import find_journal
 from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import choose_provider, models_of_environment
+from openevolve.llm.replay import RecordedRun
 from openevolve.llm.settings import asks_models, without_models
 from openevolve.settings.files import check, public_settings, secrets_of
 from openevolve.settings.models import Config
@@ -94,8 +97,10 @@ def _main(options: argparse.Namespace) -> int:
         gpu=walls_with_gpu(setup.task),
         private=private_paths(setup.task),
     )
-    provider = provider_of(setup.config)
-    try_language_models(setup.config, models_of_environment)
+    recorded = RecordedRun(find_journal(options.replay)) if options.replay else None
+    provider = recorded.description if recorded else provider_of(setup.config)
+    if recorded is None:
+        try_language_models(setup.config, models_of_environment)
     load_datasets(
         setup.task.datasets, setup.task.size, root=setup.task.data_root, download=setup.task.download
     )
@@ -113,10 +118,12 @@ def _main(options: argparse.Namespace) -> int:
     begun = partial(add_session, run, settings, found, secrets) if setup.resumed else lambda: None
     in_force = replace(setup, config=with_isolation(setup.config, isolation.level), task=task)
     try:
-        result = _evolve(in_force, run, begun)
+        result = _evolve(in_force, run, begun, recorded)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_resume(run)}") from None
     _report(run, result)
+    if recorded:
+        print(f"replayed: {recorded.tally()}")
     return exit_code(result)
 
 
@@ -156,7 +163,8 @@ def provider_of(config: Config) -> str:
     return choose_provider(config.llm, os.environ)[0]
 
 
-def _evolve(setup: Setup, run: Path, begun: Callable[[], None]) -> Result:
+def _evolve(setup: Setup, run: Path, begun: Callable[[], None], recorded: RecordedRun | None) -> Result:
+    journal = run / "openevolve/journal.jsonl"
     with display_for_terminal() as display:
         return execute(
             Plan(
@@ -164,6 +172,7 @@ def _evolve(setup: Setup, run: Path, begun: Callable[[], None]) -> Result:
                 initial_program=SEED_PROGRAM,
                 evaluator=PROJECT / "evaluator.py",
                 folder=run / "openevolve",
+                models=recorded.models(journal) if recorded else models_of_environment,
                 environment=evaluation_environment(setup.task, run, setup.config.evaluator.isolation),
                 evaluator_isolates=True,
                 begun=begun,
@@ -205,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", nargs="?", const="latest", metavar="RUN", help="continue a run (latest)")
     parser.add_argument("--seed", type=int, help="random_seed of the search and task.seed of training")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument("--replay", metavar="RUN", help=REPLAY)
     parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--check", action="store_true", help="show what a run would do; touch nothing")
     return parser

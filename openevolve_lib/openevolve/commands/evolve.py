@@ -17,9 +17,11 @@ from openevolve.engine.run import Result, execute, read_program
 from openevolve.engine.signals import ended_by_signals
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Level, establish
+from openevolve.inspect.reading import find_journal
 from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import models_of_environment
+from openevolve.llm.replay import RecordedRun
 from openevolve.settings.files import load_config
 from openevolve.settings.languages import with_language_of
 from openevolve.settings.models import Config, LogLevel
@@ -27,6 +29,7 @@ from openevolve.state.journal import read_journal
 
 log = logging.getLogger("openevolve")
 
+REPLAY = "no language model: a run's recorded replies, also under other settings"
 ALLOW_UNSAFE = "run programs without walls where this machine gives none"
 
 _RESUME = "resume: run the same command again"
@@ -78,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-t", "--target-score", type=float, help="target_score: reached, the run is done")
     parser.add_argument("-l", "--log-level", choices=get_args(LogLevel), help="log_level")
     parser.add_argument("--offline", action="store_true", help="mutate without a language model")
+    parser.add_argument("--replay", metavar="RUN", help=REPLAY)
     parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     return parser
@@ -91,12 +95,15 @@ def _run(options: argparse.Namespace) -> int:
     config = with_isolation(config, isolation.level)
     folder = _output_folder(options)
     _check_that_it_began_with(read_program(options.initial_program), folder, options)
-    try_language_models(config, models_of_environment)
+    recorded = RecordedRun(find_journal(options.replay)) if options.replay else None
+    if recorded is None:
+        try_language_models(config, models_of_environment)
     plan = Plan(
         config=config,
         initial_program=options.initial_program,
         evaluator=options.evaluation_file,
         folder=folder,
+        models=recorded.models(folder / "journal.jsonl") if recorded else models_of_environment,
         begun=lambda: _announce(*(f"note: {note}" for note in config.notes), f"isolation: {isolation.line}"),
     )
     try:
@@ -105,6 +112,8 @@ def _run(options: argparse.Namespace) -> int:
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_RESUME}") from None
     _report(plan, result)
+    if recorded:
+        print(f"replayed: {recorded.tally()} of {recorded.description}")
     return exit_code(result)
 
 

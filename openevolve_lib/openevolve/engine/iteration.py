@@ -21,7 +21,12 @@ from openevolve.records.decision import Decision
 from openevolve.records.program import Elite, Failure, FailureKind, Outcome, Program, Proposal
 from openevolve.records.review import Review
 from openevolve.reflection.grading import Grader, graded
-from openevolve.reflection.reviewer import NoReflection, Reflection, ReviewsFailures
+from openevolve.reflection.reviewer import (
+    DigestsHistory,
+    NoReflection,
+    Reflection,
+    ReviewsFailures,
+)
 from openevolve.search.operators import draw_operator
 from openevolve.search.parents import ParentStrategy
 from openevolve.settings.models import Config
@@ -74,7 +79,7 @@ class Steps:
     def reflects_on(self, iteration: int) -> bool:
         """Whether an outcome that counts is to be digested; failures are by those who look at them."""
         evaluated = self._state.outcomes[iteration].evaluated
-        return evaluated or isinstance(self._strategies.reflection, ReviewsFailures)
+        return evaluated or isinstance(self._strategies.reflection, ReviewsFailures | DigestsHistory)
 
     def choose(self, iteration: int) -> None:
         """Choose an iteration's prompt from the population as it stands."""
@@ -186,7 +191,10 @@ class Steps:
         parent = self._state.scored(self._state.iterations[program.parent_ids[0]])
         reflection, calls = self._strategies.reflection, self._calls(iteration, "review")
         try:
-            if outcome.evaluated:
+            review: Review | None
+            if isinstance(reflection, DigestsHistory):
+                review = await reflection.digest(self._view(iteration), iteration, calls)
+            elif outcome.evaluated:
                 review = await reflection.review(self._state.scored(iteration), parent, calls)
             elif isinstance(reflection, ReviewsFailures):
                 review = await reflection.review_failure(Failure(program, outcome), parent, calls)

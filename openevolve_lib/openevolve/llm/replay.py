@@ -3,12 +3,15 @@
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message
+from openevolve.errors import UserError
+from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, Models
 from openevolve.records.program import Usage
+from openevolve.state.journal import read_journal
 
 _FENCED = re.compile(
     r"^(?P<mark>`{3,})[^`\n]*\n(?P<code>.*?)\n?^(?P=mark)`*[ \t]*$", re.MULTILINE | re.DOTALL
@@ -95,6 +98,33 @@ class PromptKeyedReplies:
         self._given.add(number)
         self.tally[how] += 1
         return number, how
+
+
+class RecordedRun:
+    """The replies of a run in the place of its language models: ``--replay``."""
+
+    def __init__(self, journal: Path) -> None:
+        """Raises UserError for a journal that cannot be read, or that holds no reply."""
+        self._calls = list(_calls(journal))
+        if not self._calls:
+            raise UserError(f"{journal}: expected replies of a language model, found none to replay")
+        self.description = f"{len(self._calls)} recorded replies of {journal}"
+        self._model: PromptKeyedReplies | None = None
+
+    def models(self, journal: Path) -> Models:
+        """For the run whose journal this is; what it asked before it was cut off is not asked again."""
+        asked = [call.messages for call in _calls(journal)] if journal.is_file() else []
+        model = self._model = PromptKeyedReplies(self._calls, asked)
+        return lambda llm: model
+
+    def tally(self) -> str:
+        """How many calls were answered, and how."""
+        counts = self._model.tally if self._model else Counter[str]()
+        return ", ".join(f"{counts[how]} {how}" for how in ("same prompt", "same parent", "refused"))
+
+
+def _calls(journal: Path) -> Iterator[RecordedCall]:
+    return (RecordedCall.from_event(event) for event in read_journal(journal) if event["event"] == "replied")
 
 
 def parent_in(messages: Sequence[Message]) -> str | None:

@@ -15,6 +15,7 @@ class Review(Record):
     problem: str = ""  # why there is no text
     belief: str = ""  # what is taken to hold from now on; later prompts show it
     ideas: tuple[Idea, ...] = ()  # they are queued
+    rewrites: bool = False  # the belief takes the place of all before it
 
     def __post_init__(self) -> None:
         ideas = (idea if isinstance(idea, Idea) else Idea.from_json(idea) for idea in self.ideas)

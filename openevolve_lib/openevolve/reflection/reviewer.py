@@ -9,6 +9,7 @@ from openevolve.records.program import Elite, Failure
 from openevolve.records.review import Review
 from openevolve.settings.models import Config
 from openevolve.settings.registry import NoSettings, strategy
+from openevolve.state.view import View
 
 
 class Reflection(Protocol):
@@ -30,6 +31,15 @@ class ReviewsFailures(Protocol):
 
     async def review_failure(self, child: Failure, parent: Elite, calls: Calls) -> Review | None:
         """As ``Reflection.review``. The child may have no code: its proposal was unusable."""
+        ...
+
+
+@runtime_checkable
+class DigestsHistory(Protocol):
+    """A reflection on what came before as well, failures included."""
+
+    async def digest(self, view: View, iteration: int, calls: Calls) -> Review | None:
+        """As ``Reflection.review``, for the outcome of ``iteration`` and those that counted before it."""
         ...
 
 

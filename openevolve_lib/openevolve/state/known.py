@@ -56,6 +56,11 @@ def _ancestors(history: History, program: Program) -> set[str]:
     return set(found)
 
 
+def tried_by(history: History, iterations: Sequence[int]) -> list[Tried]:
+    """What came of these, but of the initial program."""
+    return [_tried(history, i) for i in iterations if i and history.programs[i].parent_ids]
+
+
 def _tried(history: History, iteration: int) -> Tried:
     program, outcome = history.programs[iteration], history.outcomes[iteration]
     if not outcome.evaluated:

@@ -213,6 +213,8 @@ class State:
         self.replies.pop((iteration, "review"), None)
         if review.text:
             self.population.annotate(self.programs[iteration].id, "review", review.text)
+        if review.rewrites and review.belief:
+            self.beliefs.clear()
         if review.belief and review.belief not in self.beliefs[-_BELIEFS:]:
             self.beliefs.append(review.belief)
         for idea in review.ideas:

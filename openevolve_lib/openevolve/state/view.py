@@ -1,13 +1,15 @@
 """What a strategy may see of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from openevolve.population.database import Database
 from openevolve.records.choice import Choice
 from openevolve.records.idea import Idea
+from openevolve.records.known import Tried
 from openevolve.records.program import Outcome, Program
 from openevolve.settings.models import Config
+from openevolve.state.known import tried_by
 from openevolve.state.state import State
 
 
@@ -58,6 +60,22 @@ class View:
             found.append(program)
             program_id = next(iter(program.parent_ids), "")
         return found
+
+    @property
+    def beliefs(self) -> Sequence[str]:
+        """Of reviewers, in the order in which they came."""
+        return self._state.beliefs
+
+    def tried(self, iterations: Sequence[int]) -> list[Tried]:
+        """What came of iterations that count."""
+        return tried_by(self._state, iterations)
+
+    def programs(self) -> Iterator[Program]:
+        """Those with code that were proposed below the horizon, in the order of their iterations."""
+        for iteration in range(self.horizon):
+            program = self._state.programs.get(iteration)
+            if program is not None and program.code:
+                yield program
 
     def latest_child_failed(self, program_id: str) -> bool:
         """Whether the child of the program that counted last has no score."""

@@ -1,5 +1,6 @@
 """``openevolve-run`` with a language model behind a real HTTP server."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -117,3 +118,26 @@ def test_a_model_that_falls_silent_before_its_first_reply_ends_the_run(tmp_path:
     assert ended.returncode == 3
     assert "expected an answer from the language model, found none to 3 calls" in ended.stderr
     assert "resume: run the same command again" in ended.stderr
+
+
+def test_recorded_replies_take_the_place_of_the_model_also_under_another_preset(tmp_path: Path) -> None:
+    serial = "--set deterministic=true --set lag=0"
+    assert evolve(tmp_path, programs((1, 1)), f"-i 6 {serial}").returncode == 0
+    for name, options, expected in (
+        ("again", serial, "replayed: 6 same prompt, 0 same parent, 0 refused"),
+        ("other", "--set search.preset=best-of-n --set prompt.system_message=Other.", " 0 same prompt, "),
+    ):
+        files = f"initial_program.py evaluator.py -c config.yaml -o {name}"
+        done = run(tmp_path, f"openevolve-run {files} -i 6 --replay out {options}")
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+    tables = [run(tmp_path, f"openevolve leaderboard --json {name}").stdout for name in ("out", "again")]
+    first, second = ([row["fitness"] for row in json.loads(table)] for table in tables)
+    assert first == second != []
+
+
+def test_a_run_without_replies_cannot_be_replayed(tmp_path: Path) -> None:
+    evolve(tmp_path, programs((1, 1)), "-i 1 --offline")
+    done = run(tmp_path, "openevolve-run initial_program.py evaluator.py -o other --replay out")
+    assert done.returncode == 2
+    assert "expected replies of a language model, found none to replay" in done.stderr

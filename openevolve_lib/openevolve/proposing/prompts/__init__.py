@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 from openevolve.errors import UserError
 from openevolve.llm.base import Message
+from openevolve.proposing.prompts.known import table
 from openevolve.proposing.prompts.lengths import limited
 from openevolve.proposing.prompts.openevolve_templates import user_message
 from openevolve.proposing.prompts.quoting import clipped, encodable, fenced, is_held_out, metrics_line, quoted
 from openevolve.proposing.prompts.sections import PACKET, SECTIONS, answer_format, archive_axes, description
 from openevolve.proposing.prompts.template_files import Templates, load_templates
+from openevolve.records.known import Tried
 from openevolve.records.program import Context, Elite, Program
 from openevolve.settings.models import Config
 
@@ -21,6 +23,7 @@ __all__ = [
     "build_packet",
     "build_prompt",
     "build_review_prompt",
+    "build_scratchpad_prompt",
     "check_prompt_settings",
     "retry_prompt",
 ]
@@ -112,6 +115,17 @@ def build_review_prompt(child: Elite, parent: Elite, config: Config) -> list[Mes
         changes=quoted(child.program.changes),
         metrics=metrics_line(child.metrics, config),
         program=fenced(child.program.code, config.language),
+    )
+    return _messages(templates["review_system"].render(), request)
+
+
+def build_scratchpad_prompt(beliefs: Sequence[str], rows: Sequence[Tried], config: Config) -> list[Message]:
+    """A system and a user message that ask for a new scratchpad. Raises UserError."""
+    templates = _templates(config)
+    request = templates["scratchpad"].render(
+        scratchpad="\n\n".join(fenced(belief) for belief in beliefs) or "(nothing yet)",
+        tried=table(f"Difference of {config.database.fitness_metric} to the program that was changed", rows)
+        or "(nothing)",
     )
     return _messages(templates["review_system"].render(), request)
 

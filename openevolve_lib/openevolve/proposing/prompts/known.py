@@ -21,8 +21,8 @@ def tried(context: Context, config: Config, templates: Templates) -> str:
     if not config.prompt.num_tried:
         return ""
     parts = [
-        _table("On this program and those that it was made from, latest first", known.lineage),
-        _table("On other programs, the largest differences", known.elsewhere),
+        table("On this program and those that it was made from, latest first", known.lineage),
+        table("On other programs, the largest differences", known.elsewhere),
     ]
     if known.under_way:
         lines = (f"- {i}: {quoted(words) if words else 'not known yet'}" for i, words in known.under_way)
@@ -48,7 +48,8 @@ def operator(context: Context, config: Config, templates: Templates) -> str:
     return templates[f"operator_{context.operator}"].render(fitness_metric=config.database.fitness_metric)
 
 
-def _table(title: str, rows: Iterable[Tried]) -> str:
+def table(title: str, rows: Iterable[Tried]) -> str:
+    """Rows of a Markdown table below a title; empty where there are none."""
     lines = [f"| {row.iteration} | {_result(row)} | {_cell(row.changes)} |" for row in rows]
     head = [f"{title}:\n", "| no. | difference | change |", "|---|---|---|"]
     return "\n".join([*head, *lines]) if lines else ""

@@ -68,7 +68,7 @@ def idea(context: Context, config: Config, templates: Templates) -> str:
 
 def beliefs(context: Context, config: Config, templates: Templates) -> str:
     """What reviewers have concluded from earlier programs."""
-    shown = "\n".join(f"- {quoted(text)}" for text in context.beliefs)
+    shown = "\n".join(fenced(text) if "\n" in text else f"- {quoted(text)}" for text in context.beliefs)
     return templates["beliefs"].render(beliefs=shown) if shown else ""
 
 
