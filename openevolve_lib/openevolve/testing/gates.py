@@ -83,6 +83,7 @@ class GateContract:
         gate, config = self.build()
         state = told(config)
         context = state.context(KNOWN)
+        state.member_like(code)  # fingerprints are taken when they are first asked for
         before, drawn = pickle.dumps(state), context.rng.getstate()
         random.seed(seed)
         everywhere = random.getstate()
