@@ -17,8 +17,8 @@ export function genealogy(run) {
   }
   const labelled = drawn.length <= LABELLED;
   const { places, count, depth } = laidOut(roots, children, labelled);
-  const step = labelled ? 23 : count <= 400 ? 11 : 7;
-  const reach = labelled ? Math.max(14, Math.min(30, 420 / depth)) : Math.max(24, Math.min(120, 1080 / depth));
+  const step = labelled ? 23 : Math.max(3, Math.min(11, 716 / count)); // without labels most of it is in sight
+  const reach = labelled ? Math.max(14, Math.min(30, 420 / depth)) : Math.max(6, Math.min(120, 1080 / depth));
   const top = labelled ? 34 : 14;
   const width = labelled ? PLOT[1] + 14 : 70 + depth * reach, height = count * step + top + 10;
   const x = (row) => 18 + places.get(row.iteration).depth * reach, y = (row) => top + places.get(row.iteration).row * step;
@@ -39,7 +39,7 @@ export function genealogy(run) {
   for (const row of drawn) {
     const best = row.iteration === run.ranking[0];
     const kind = row.fitness === null ? `unscored ${row.status}` : `${tone(row.fitness)}${best ? " top" : ""}`;
-    nodes.append(mark(run, row, { class: `node ${kind}`, cx: x(row), cy: y(row), r: best ? 7 : labelled ? 5.5 : 3.4, tabindex: row === drawn[0] ? 0 : -1 }));
+    nodes.append(mark(run, row, { class: `node ${kind}${labelled ? "" : " small"}`, cx: x(row), cy: y(row), r: best ? 7 : labelled ? 5.5 : Math.max(2.3, Math.min(3.4, step * 0.6)), tabindex: row === drawn[0] ? 0 : -1 }));
     if (labelled) nodes.append(label(run, row, x(row) + 13, y(row) + 4, way.has(row.iteration)));
   }
   const picture = svg("svg", { class: "tree", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Genealogy", on: { keydown: (event) => walk(event, run, children, drawn, places) } }, labelled ? scores(drawn, y, height, way) : null, links, nodes);
