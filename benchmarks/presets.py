@@ -1,0 +1,101 @@
+"""Each way of searching from end to end on real images: killed, resumed, and replayed without a model.
+
+    MEDMNIST_ROOT=... uv run python benchmarks/presets.py REPLIES [PRESET ...] [--iterations 40]
+
+REPLIES is a folder with ``good/``: replies of a language model, each with a full program. A server on
+loopback answers each prompt with one of them, which the prompt determines. A run of each preset on
+BreastMNIST at 28 px (one epoch: what is shown is that the ways work, not what they find) is ended by SIGKILL
+after half of its iterations, resumed to its end, and replayed with ``--replay``. Choices, programs and scores
+of the replay have to be those of the run. Prints a line for each preset; exits with 1 where one differs.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from openevolve.state.journal import read_journal  # noqa: E402
+from tests.support.keyed_model import Keyed  # noqa: E402
+from tests.support.llm_server import ReplyServer  # noqa: E402
+from tests.support.walks import wait_for_events  # noqa: E402
+
+PRESETS = ("medevonet", "openevolve", "guided-evolution", "evoprompting", "evolyth")
+SETTINGS = (
+    "deterministic=true", "lag=0", "task.datasets=[breastmnist]", "task.size=28", "task.epochs=1",
+    "task.seeds={}", "task.threads=1", "fidelity=full", "evaluator.parallel_evaluations=1", "llm.primary_model=recorded",
+    "task.bootstrap_replicates=100", "database.num_islands=1",
+)  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("replies", type=Path, metavar="REPLIES")
+    parser.add_argument("presets", nargs="*", metavar="PRESET", default=PRESETS)
+    parser.add_argument("--iterations", type=int, default=40)
+    options = parser.parse_args()
+    texts = [path.read_text(encoding="utf-8") for path in sorted((options.replies / "good").glob("*.md"))]
+    print(f"{'preset':<18} scored  failed  refused  calls  replay")
+    differ = False
+    with ReplyServer([Keyed(lambda messages, rng: rng.choice(texts))]) as server:
+        for preset in options.presets:
+            with tempfile.TemporaryDirectory(prefix="presets-") as folder:
+                same = trial(Path(folder), preset, options.iterations, server)
+            differ |= not same
+    return int(differ)
+
+
+def trial(folder: Path, preset: str, iterations: int, server: ReplyServer) -> bool:
+    settings = [*SETTINGS, f"search.preset={preset}", f"llm.api_base={server.api_base}"]
+    asked_before = len(server.requests)
+    process = subprocess.Popen(
+        command(folder, "--iterations", str(iterations), *options_of(settings)),
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+    journal = folder / "runs/mnist/latest/openevolve/journal.jsonl"
+    while not journal.exists():
+        if process.poll() is not None:
+            said = done.stdout[-2000:] + done.stderr[-2000:]
+        raise SystemExit(f"{' '.join(options)}: status {done.returncode}
+{said}")
+
+
+def environment() -> Mapping[str, str]:
+    return dict(os.environ) | {
+        "AZURE_OPENAI_API_KEY": "",
+        "OPENAI_API_KEY": "recorded",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def story(journal: Path) -> dict[int, dict[str, Any]]:
+    """Choice, program and outcome by iteration, but for how long it took."""
+    found: dict[int, dict[str, Any]] = {}
+    for event in read_journal(journal):
+        if event["event"] == "selected":
+            found.setdefault(event["choice"]["iteration"], {})["choice"] = event["choice"]
+        elif event["event"] == "proposed":
+            found.setdefault(event["program"]["iteration"], {})["program"] = event["program"]
+        elif event["event"] == "measured":
+            outcome = {k: v for k, v in event["outcome"].items() if k in ("metrics", "failure", "message")}
+            found.setdefault(event["iteration"], {})["outcome"] = outcome
+    return json.loads(json.dumps(found, sort_keys=True), object_hook=_numbered)
+
+
+def _numbered(values: dict[str, Any]) -> dict[Any, Any]:
+    return {int(key) if key.isdigit() else key: value for key, value in values.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
