@@ -10,12 +10,12 @@ of the replay have to be those of the run. Prints a line for each preset; exits 
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,8 +32,8 @@ from tests.support.walks import wait_for_events  # noqa: E402
 PRESETS = ("medevonet", "openevolve", "guided-evolution", "evoprompting", "evolyth")
 SETTINGS = (
     "deterministic=true", "lag=0", "task.datasets=[breastmnist]", "task.size=28", "task.epochs=1",
-    "task.seeds={}", "task.threads=1", "fidelity=full", "evaluator.parallel_evaluations=1", "llm.primary_model=recorded",
-    "task.bootstrap_replicates=100", "database.num_islands=1",
+    "task.seeds={}", "task.threads=1", "task.bootstrap_replicates=100", "fidelity=full",
+    "evaluator.parallel_evaluations=1", "llm.primary_model=recorded", "database.num_islands=1",
 )  # fmt: skip
 
 
@@ -57,26 +57,56 @@ def main() -> int:
 
 
 def trial(folder: Path, preset: str, iterations: int, server: ReplyServer) -> bool:
+    """Whether the replay of a run that was killed and resumed is that run."""
     settings = [*SETTINGS, f"search.preset={preset}", f"llm.api_base={server.api_base}"]
     asked_before = len(server.requests)
     process = subprocess.Popen(
-        command(folder, "--iterations", str(iterations), *options_of(settings)),
+        command("--iterations", str(iterations), *options_of(settings)),
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
     journal = folder / "runs/mnist/latest/openevolve/journal.jsonl"
     while not journal.exists():
         if process.poll() is not None:
-            said = done.stdout[-2000:] + done.stderr[-2000:]
-        raise SystemExit(f"{' '.join(options)}: status {done.returncode}
-{said}")
+            raise SystemExit(f"{preset}: the run ended with status {process.returncode} before it began")
+        time.sleep(0.1)
+    wait_for_events(journal, "committed", iterations // 2, seconds=600)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run = journal.resolve().parent.parent
+    finish(folder, "--resume", str(run))
+    calls = len(server.requests) - asked_before
+    finish(folder, "--iterations", str(iterations), "--replay", str(run), *options_of(settings))
+    whole, again = story(run / "openevolve/journal.jsonl"), story(journal)
+    ends = Counter(str(row["outcome"]["failure"]) for i, row in whole.items() if i)
+    invalid, scored = ends.pop("proposal_invalid", 0), ends.pop("None", 0)
+    verdict = "the same" if whole == again else "differs"
+    print(
+        f"{preset:<18} {scored:>6}  {sum(ends.values()):>6}  {invalid:>7}  {calls:>5}  {verdict}", flush=True
+    )
+    return whole == again and sorted(whole) == list(range(iterations + 1))
+
+
+def options_of(settings: list[str]) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, str(PROJECT / "run_evolution.py"), *options]
+
+
+def finish(folder: Path, *options: str) -> None:
+    """Run to the end."""
+    done = subprocess.run(
+        command(*options), cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stdout[-2000:] + done.stderr[-2000:]
+        raise SystemExit(f"{' '.join(options)}: status {done.returncode}\n{said}")
 
 
 def environment() -> Mapping[str, str]:
-    return dict(os.environ) | {
-        "AZURE_OPENAI_API_KEY": "",
-        "OPENAI_API_KEY": "recorded",
-        "no_proxy": "127.0.0.1",
-    }
+    keys = {"AZURE_OPENAI_API_KEY": "", "OPENAI_API_KEY": "recorded"}
+    return dict(os.environ) | keys | {"no_proxy": "127.0.0.1"}
 
 
 def story(journal: Path) -> dict[int, dict[str, Any]]:
@@ -90,11 +120,7 @@ def story(journal: Path) -> dict[int, dict[str, Any]]:
         elif event["event"] == "measured":
             outcome = {k: v for k, v in event["outcome"].items() if k in ("metrics", "failure", "message")}
             found.setdefault(event["iteration"], {})["outcome"] = outcome
-    return json.loads(json.dumps(found, sort_keys=True), object_hook=_numbered)
-
-
-def _numbered(values: dict[str, Any]) -> dict[Any, Any]:
-    return {int(key) if key.isdigit() else key: value for key, value in values.items()}
+    return found
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ def wait_for_lines(path: Path, count: int) -> None:
         time.sleep(0.002)
 
 
-def wait_for_events(journal: Path, name: str, count: int) -> None:
+def wait_for_events(journal: Path, name: str, count: int, seconds: float = 60) -> None:
     wait_for_lines(journal, 1)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + seconds
     while sum(event["event"] == name for event in read_journal(journal)) < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
