@@ -20,25 +20,47 @@ from openevolve.proposing.prompts.quoting import clipped
 VERSION = 1
 _DECIDED = 2000  # iterations, the latest, whose decisions are listed
 _LEFT_OUT = "Prompts and replies are left out: with them the file is too large."
+_ONLY_BEST = (
+    "Code and texts are those of the best {} programs and their ancestors: with all the file is too large."
+)
 
 
-def describe(run: Run, max_text: int = 60_000, *, conversations: bool = True) -> dict[str, Any]:
+def describe(
+    run: Run, max_text: int = 60_000, *, conversations: bool = True, best: int | None = None
+) -> dict[str, Any]:
     """All that the page shows.
 
     Texts stand once each in ``texts``, clipped to ``max_text`` bytes; programs name them by their position.
-    Without ``conversations`` prompts and replies are left out, and ``left_out`` says so.
+    Without ``conversations`` prompts and replies are left out; with ``best`` all texts but those of so many
+    programs and their ancestors. ``left_out`` says so.
     """
     described, texts = list[Fact](), Texts(max_text)
+    wanted = None if best is None else _with_ancestors(facts(run), best)
     for row in facts(run):
         found = details(run, row["iteration"])
         if not conversations:
             found["conversation"] = []
+        if wanted is not None and row["iteration"] not in wanted:
+            found |= {"code": "", "artifacts": {}, "output": "", "review": "", "curves": []}
         described.append(row | {"details": texts.folded(found)})
+    left_out = [] if conversations else [_LEFT_OUT]
     return overview(run) | {
         "programs": described,
         "texts": texts.all,
-        "left_out": "" if conversations else _LEFT_OUT,
+        "left_out": " ".join(left_out + ([] if best is None else [_ONLY_BEST.format(f"{best:,}")])),
     }
+
+
+def _with_ancestors(rows: list[Fact], best: int) -> set[int]:
+    """Iterations of the best programs, and of all first parents up to the initial program."""
+    by_id = {row["id"]: row for row in rows}
+    found: set[int] = set()
+    for row in questions.ranked(rows)[:best]:
+        ancestor: Fact | None = row
+        while ancestor is not None and ancestor["iteration"] not in found:
+            found.add(ancestor["iteration"])
+            ancestor = by_id.get(ancestor["parents"][0]) if ancestor["parents"] else None
+    return found
 
 
 def overview(run: Run) -> dict[str, Any]:

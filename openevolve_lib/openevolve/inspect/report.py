@@ -44,7 +44,12 @@ _FOLDER = files("openevolve.inspect") / "page"
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
 # The largest first: what is left out is said on the page.
-_SIZES: tuple[dict[str, Any], ...] = ({}, {"max_text": 8_000}, {"max_text": 8_000, "conversations": False})
+_SIZES: tuple[dict[str, Any], ...] = (
+    {},
+    {"max_text": 8_000},
+    {"max_text": 8_000, "conversations": False},
+    {"max_text": 8_000, "conversations": False, "best": 1000},
+)
 
 
 def write_report(run: Run, target: Path | None = None, kind: str = "html") -> Path:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from openevolve.errors import UserError
+from openevolve.inspect import questions, single
 from openevolve.inspect import report as reports
 from openevolve.inspect.decisions import decisions
 from openevolve.inspect.description import describe
@@ -227,6 +228,27 @@ def test_a_large_run_stays_below_the_limit_and_says_what_it_left_out(tmp_path: P
     replies = [entry for entry in told["texts"] if len(entry) > 1000]
     assert len(replies) == 300
     assert all("[... 60000 bytes in all ...]" in reply for reply in replies)
+
+
+def test_texts_of_the_best_and_their_ancestors_alone(page: Page, walk: Run) -> None:
+    told = describe(walk, best=2, conversations=False)
+    assert "the best 2 programs and their ancestors" in told["left_out"]
+    with_code = {row["iteration"] for row in told["programs"] if row["details"]["code"]}
+    wanted = {
+        step["iteration"]
+        for row in questions.leaderboard(walk, top=2)
+        for step in single.lineage(walk, row["id"])
+    }
+    assert with_code == wanted
+    (walk.folder / "small.html").write_text(reports.assembled(told))
+    page.goto((walk.folder / "small.html").as_uri())
+    page.wait_for_selector("body.ready")
+    page.locator(".node.top").click()
+    assert page.get_by_role("tab").all_inner_texts()[:3] == ["Overview", "Diff", "Code"]
+    other = next(row["iteration"] for row in told["programs"] if row["iteration"] not in wanted)
+    page.locator(f'.node[data-iteration="{other}"]').dispatch_event("click")
+    expect(page.locator("#panel .which")).to_contain_text(f"iteration {other} ")
+    assert page.get_by_role("tab").all_inner_texts() == ["Overview"]
 
 
 def _talkative(folder: Path, replies: int) -> None:

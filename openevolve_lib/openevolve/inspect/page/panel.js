@@ -68,7 +68,7 @@ function along(event, tabs, turn) {
 
 function sections(row, found, parent, before) {
   const views = {};
-  if (found.code && parent) views.Diff = () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference(before.code, found.code)];
+  if (found.code && before?.code) views.Diff = () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference(before.code, found.code)];
   if (found.code) views.Code = () => text(found.code);
   if (found.conversation.length) views.Conversation = () => found.conversation.flatMap(call);
   if (Object.keys(found.artifacts).length || found.output) {
