@@ -15,7 +15,7 @@ from typing import Any
 
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
-from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables
+from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables, tuning
 from openevolve.inspect.asking import ask, request
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import RUNS, Run, all_runs, find_journal, read_run
@@ -130,6 +130,12 @@ VERBS: dict[str, Verb] = {
             ("words", {"metavar": "TEXT"}),
             ("--priority", {"type": float, "default": 1.0, "metavar": "P", "help": "0 to 1 (1: first)"}),
         ),
+    ),
+    "tuning-set": Verb(
+        "JSON Lines for a fine-tuning endpoint or a local trainer: prompts, and replies that got a score",
+        lambda run, options: tuning.tuning_set(run, options.copies),
+        tuning.as_lines,
+        (("--copies", {"type": int, "default": 4, "metavar": "N", "help": "of the best one (4)"}),),
     ),
     "sql": Verb(
         "a SELECT over the tables programs, measurements and replies; '' tells their columns",
