@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from medevonet.referee.evaluation import Evaluation, evaluate_in_rungs, evaluate_program
+from medevonet.referee.evaluation import evaluate_in_rungs, evaluate_program
+from medevonet.referee.results import Evaluation
 from medevonet.task import TaskConfig
 from openevolve.evaluating.isolation import ForkServer
 from openevolve.evaluation_result import EvaluationFailed

@@ -22,11 +22,12 @@ from openevolve.engine.plan import Plan
 from openevolve.engine.recorder import Recorder
 from openevolve.engine.run import execute
 from openevolve.evaluating.channel import Decide
-from openevolve.evaluating.executor import unheard
+from openevolve.evaluating.executor import Look, unheard
 from openevolve.inspect.exports import Exports
 from openevolve.llm.base import Attempt, Completion, Message
 from openevolve.proposing.desk import Desk
 from openevolve.proposing.llm import LLMProposer
+from openevolve.records.measurement import Unit
 from openevolve.records.program import Context, Outcome, Program, Proposal
 from openevolve.reflection.reviewer import NoReflection
 from openevolve.settings.files import apply_overrides, check
@@ -60,6 +61,12 @@ class InstantExecutor:
     ) -> Outcome:
         started()
         return Outcome(program.id, workload.score(program.code))
+
+    async def look(self, program: Program, look: Look, started: Callable[[], None] = unheard) -> Outcome:
+        return await self.evaluate(program, None, started)
+
+    async def offered(self, program: Program) -> tuple[Unit, ...]:
+        return (Unit("score", "score"),)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.search.tables import Table
 from openevolve.measuring.allocation import Allocation, Full, Measure, Situation
-from openevolve.measuring.final import Halving, begin
+from openevolve.search.final import Halving, begin
 from openevolve.population.estimates import Estimates
 from openevolve.records.measurement import Measurement
 from openevolve.search.weighted import Candidates, ParentChoice

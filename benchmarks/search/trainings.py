@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medevonet.referee.evaluation import Evaluation, evaluate_program
+from medevonet.referee.evaluation import evaluate_program
+from medevonet.referee.results import Evaluation
 from medevonet.task import DatasetConfig, TaskConfig
 from openevolve.evaluating.isolation import ForkServer
 from openevolve.evaluation_result import EvaluationFailed

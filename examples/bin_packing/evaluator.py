@@ -20,8 +20,18 @@ def evaluate(program_path: str) -> dict[str, float]:
 
     ``nearly_full``, the share of the bins that are filled to 95% and more, is an axis of the archive.
     """
+    return measure(program_path, "streams", repeat=0)
+
+
+def units() -> list[dict[str, str]]:
+    """What can be measured again, for a final: other streams of the same kind."""
+    return [{"name": "streams", "group": "streams"}]
+
+
+def measure(program_path: str, unit: str, repeat: int) -> dict[str, float]:
+    """As ``evaluate``, on streams of their own for every repeat."""
     rule = runpy.run_path(program_path)["priority"]
-    streams = [_stream(number) for number in range(STREAMS)]
+    streams = [_stream(repeat * STREAMS + number) for number in range(STREAMS)]
     rooms = [pack(items, rule) for items in streams]
     scores = [
         math.ceil(sum(items) / CAPACITY) / len(left) for items, left in zip(streams, rooms, strict=True)

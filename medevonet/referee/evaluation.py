@@ -4,7 +4,6 @@ Every training has a process of its own, which imports the program afresh: nothi
 counts or changes can pass from one data set to the next.
 """
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from uuid import UUID, uuid4
 from medevonet.data.dataset import Dataset, load_datasets
 from medevonet.referee import scoring as referee
 from medevonet.referee.candidate_process import Candidate, Network
+from medevonet.referee.results import Evaluation, RungResult, metrics_of
 from medevonet.referee.rungs import Brief, Rung, downsampling_factor, plan_rungs
 from medevonet.referee.scoring import DatasetRun, OnEpoch, TrainingRun, training_seed
 from medevonet.referee.starting import CandidateStarter, launcher_for
@@ -35,57 +35,6 @@ class Limits:
 
     seconds: float | None = None
     memory_mb: int | None = None  # resident memory of a candidate
-
-
-@dataclass(frozen=True)
-class RungResult:
-    """What is known of a program on a rung below the full evaluation."""
-
-    network: Network
-    val_aucs: dict[str, float]  # by data set, of those that have been looked at
-    cost: int  # images trained on, of full size
-
-    def result(self) -> EvaluationResult:
-        mean_val_auc = sum(self.val_aucs.values()) / len(self.val_aucs)
-        metrics = _metrics(self.network, mean_val_auc, self.val_aucs, self.cost)
-        aucs = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
-        return EvaluationResult(metrics, {"training": f"validation AUC after a part of the training: {aucs}"})
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All that an evaluation found out, test split included: for people and files, never for a search."""
-
-    network: Network
-    runs: tuple[DatasetRun, ...]
-    statistics: dict[str, Any]  # of metrics_utils.bootstrap_statistics
-    cost: int  # images trained on, of full size
-    seconds: float
-    artifact: Path
-
-    def result(self) -> EvaluationResult:
-        """What a search may know: validation metrics and the course of training."""
-        mean = self.statistics["mean"]["val"]
-        metrics = _metrics(
-            self.network, mean["auc"], {run.dataset.name: run.val_auc for run in self.runs}, self.cost
-        )
-        metrics["mean_val_auc_se"] = mean["standard_error"]
-        return EvaluationResult(metrics, {"training": "\n".join(run.course() for run in self.runs)})
-
-
-def _metrics(
-    network: Network, mean_val_auc: float, val_aucs: dict[str, float], cost: int
-) -> dict[str, float]:
-    return {
-        "combined_score": mean_val_auc,
-        "mean_val_auc": mean_val_auc,
-        **{f"{name}_val_auc": value for name, value in val_aucs.items()},
-        "params": math.log10(network.params),
-        "efficiency": -math.log10(network.multiply_adds),
-        "param_count": network.params,
-        "multiply_adds": network.multiply_adds,
-        "cost": cost,
-    }
 
 
 def ignore(dataset: Dataset, report: referee.EpochReport) -> None:
@@ -131,6 +80,23 @@ def evaluate_in_rungs(
     with _session(program, task, artifacts, limits or Limits(), level, launcher, ignore) as session:
         yield from session.rungs()
         yield session.finish()
+
+
+def measure_training(
+    program: Path,
+    task: TaskConfig,
+    repeat: int,
+    artifacts: Path,
+    *,
+    level: Level = "strict",
+    launcher: Launcher | None = None,
+) -> EvaluationResult:
+    """One training on the task's only data set, from the seed of that repeat; its artifact pair is kept.
+
+    Raises as ``evaluate_program`` does.
+    """
+    with _session(program, task, artifacts, Limits(), level, launcher, ignore) as session:
+        return session.look(repeat)
 
 
 @contextmanager
@@ -222,6 +188,16 @@ class _Session:
         path = self._write("ok", self.network, statistics, runs)
         return Evaluation(self.network, runs, statistics, self.cost, time.monotonic() - self.started, path)
 
+    def look(self, repeat: int) -> EvaluationResult:
+        """One training, from the seed of that repeat."""
+        (dataset,) = self.datasets
+        self._train(dataset, repeat)
+        assert self.network is not None
+        run = DatasetRun(dataset, (self.done[dataset.name, repeat],))
+        name = f"{self.uuid}-{dataset.name}-{repeat}"
+        self._write("look", self.network, {"look": {"repeat": repeat, "val_auc": run.val_auc}}, [run], name)
+        return EvaluationResult(metrics_of(self.network, run.val_auc, {dataset.name: run.val_auc}, self.cost))
+
     @contextmanager
     def _candidate(self, dataset: Dataset) -> Iterator[tuple[Candidate, Network]]:
         """A process that has loaded the program, and the network it found.
@@ -276,9 +252,17 @@ class _Session:
         return DatasetRun(dataset, tuple(run for run in found if run is not None))
 
     def _write(
-        self, status: str, network: Network, facts: Mapping[str, Any], runs: Sequence[DatasetRun]
+        self,
+        status: str,
+        network: Network,
+        facts: Mapping[str, Any],
+        runs: Sequence[DatasetRun],
+        name: str = "",
     ) -> Path:
-        """Write the artifact pair of what is known so far; a later call replaces it."""
+        """Write the artifact pair of what is known so far, as ``name`` or that of the program.
+
+        A later call of that name replaces it.
+        """
         statistics = facts.get("datasets", {})
         record = {
             "status": status,
@@ -295,7 +279,7 @@ class _Session:
         }
         predictions = {run.dataset.name: run.predictions for run in runs}
         try:
-            return write_artifact(self.artifacts, self.uuid, record, predictions)
+            return write_artifact(self.artifacts, name or self.uuid, record, predictions)
         except OSError as error:  # not the program's failure
             raise UserError(
                 f"{self.artifacts}: expected a folder that can be written, found: {error.strerror}. "

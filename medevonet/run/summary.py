@@ -9,12 +9,15 @@ from typing import Any
 
 from medevonet.statistics.comparison import aligned
 from openevolve.engine.run import Result
+from openevolve.search.final import best_of, scores_of_best
 from openevolve.records.program import Elite
 
 
 def closing_summary(run: Path, result: Result, initial: Elite) -> str:
     """The text printed at the end: a table, and a greppable block of ``key: value``."""
-    best = result.state.population.best()[0]
+    best = best_of(result.state)
+    assert best is not None  # the initial program has a score
+    scores = scores_of_best(result.state)
     folder = run / "artifacts"
     seed_record, best_record = _record(folder, initial), _record(folder, best)
     parts = []
@@ -29,6 +32,7 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
         f"failures: {json.dumps(dict(sorted(result.state.failures.items())))}",
         f"seed_mean_val_auc: {initial.metrics['mean_val_auc']:.4f}",
         f"best_mean_val_auc: {best.metrics['mean_val_auc']:.4f}",
+        *(f"best_{name}: {value:.4g}" for name, value in scores.items()),
         f"seed_params: {initial.metrics['param_count']:.0f}",
         f"best_params: {best.metrics['param_count']:.0f}",
         *(result.ladder.lines() if result.ladder else ()),

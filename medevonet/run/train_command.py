@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from medevonet.data.dataset import Dataset
-from medevonet.referee.evaluation import Evaluation, Limits, evaluate_in_rungs, evaluate_program, ignore
+from medevonet.referee.evaluation import Limits, evaluate_in_rungs, evaluate_program, ignore
+from medevonet.referee.results import Evaluation
 from medevonet.referee.scoring import EpochReport, OnEpoch
 from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.environment import (

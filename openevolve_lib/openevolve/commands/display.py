@@ -132,6 +132,8 @@ class PlainDisplay:
     def observe(self, event: Event, state: State) -> None:
         """Only what counts gets a line."""
         status = self._status
+        if status is not None and event["event"] in ("final_begun", "looked"):
+            print(final_line(event, state), flush=True)
         if status is None or event["event"] != "committed":
             return
         program, outcome = state.programs[event["iteration"]], state.outcomes[event["iteration"]]
@@ -149,6 +151,18 @@ class PlainDisplay:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def final_line(event: Event, state: State) -> str:
+    """What happens in a final, in a line."""
+    if event["event"] == "final_begun":
+        iterations = [state.iterations[name] for name in event["final"]["candidates"]]
+        numbers = ", ".join(map(str, iterations))
+        return f"[final] the best by estimate are measured afresh: iterations {numbers}"
+    what = f"[final] iteration {state.iterations[event['program_id']]}, {event['unit']}"
+    if event["failure"]:
+        return f"{what}: failed: {event['failure']}: {one_line(event['message'])}"
+    return f"{what}: {event['measurement']['value']:.4f}"
 
 
 class LiveDisplay:
@@ -174,6 +188,8 @@ class LiveDisplay:
         """The first event starts the drawing."""
         if self._next is None:
             self._draw()
+        if event["event"] in ("final_begun", "looked"):
+            self._recent = [*self._recent[-self._RECENT + 1 :], Text(final_line(event, state), no_wrap=True)]
         if event["event"] == "committed":
             self._note(state.programs[event["iteration"]], state.outcomes[event["iteration"]])
 

@@ -22,6 +22,7 @@ from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
 from openevolve.llm.provider import models_of_environment
 from openevolve.llm.replay import RecordedRun
+from openevolve.search.final import best_of, scores_of_best
 from openevolve.settings.files import load_config
 from openevolve.settings.languages import with_language_of
 from openevolve.settings.models import Config, LogLevel
@@ -184,8 +185,11 @@ def _report(plan: Plan, result: Result) -> None:
     print(f"status: {result.reason}")
     print(f"iterations: {max(0, len(result.state.outcomes) - 1)}")
     population = result.state.population
-    for best in population.best():  # none where the run ended before the initial program had a score
+    best = best_of(result.state)
+    if best is not None:  # none where the run ended before the initial program had a score
         print(f"best_{plan.config.database.fitness_metric}: {population.fitness(best.metrics):.6g}")
+        for name, value in scores_of_best(result.state).items():
+            print(f"best_{name}: {value:.6g}")
         print(f"best_program: {plan.folder / 'best' / f'best_program{plan.config.file_suffix}'}")
     if result.ladder is not None:
         print(*result.ladder.lines(), sep="\n")

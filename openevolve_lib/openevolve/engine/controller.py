@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine
 
+from openevolve.engine.final import FinalStage
 from openevolve.engine.iteration import Steps
 from openevolve.engine.recorder import Recorder
 from openevolve.llm.base import ModelUnreachable
@@ -37,11 +38,14 @@ class Controller:
         state: State,
         record: Recorder,
         requests: Requests | None = None,
+        stopping: Stopping | None = None,
+        final: FinalStage | None = None,
     ) -> None:
         self.config = config
         self.state = state
         self.record = record
-        self.stopping = Stopping(config, state)
+        self.stopping = stopping or Stopping(config, state)
+        self._final = final
         self._requests = requests
         self._steps = steps
         self._slots = slots
@@ -57,6 +61,8 @@ class Controller:
         Raises:
             UserError: what no later iteration could mend (a full disk, a refused key, no answer).
         """
+        if self._final is not None:
+            await self._final.prepare(initial_code)
         self._open(initial_code)
         try:
             while True:
@@ -74,6 +80,8 @@ class Controller:
             await self._abandon()
         if self._unreachable:
             raise self._unreachable
+        if self._final is not None:
+            await self._final.run()
         reason = self.stopping.reason or self._how_it_ended()
         self.record("run_finished", sync=True, reason=reason)
         return reason
@@ -84,12 +92,16 @@ class Controller:
         for iteration, task in [*self._running.items(), *self._reflecting.items()]:
             if iteration not in self.state.measuring:
                 task.cancel()
+        if self._final is not None:
+            self._final.stop()
 
     def abort(self, reason: str) -> None:
         """End what is running as well; a resume does it again."""
         self.stopping.ask(reason)
         for task in [*self._running.values(), *self._reflecting.values()]:
             task.cancel()
+        if self._final is not None:
+            self._final.abort()
 
     def _answer(self, request: Request) -> None:
         """Do what somebody asked."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from openevolve.engine.assembly import build_strategies
 from openevolve.engine.controller import Controller
+from openevolve.engine.final import FinalStage
 from openevolve.engine.iteration import Steps
 from openevolve.engine.logs import log_to
 from openevolve.engine.model_pool import ModelPool
@@ -23,7 +24,7 @@ from openevolve.evaluating.isolation import Walls
 from openevolve.inspect.exports import Exports
 from openevolve.measuring.ladder import LadderReport, ladder_report
 from openevolve.proposing.edits import check_evolve_blocks
-from openevolve.search.stopping import TARGET_REACHED
+from openevolve.search.stopping import TARGET_REACHED, Stopping
 from openevolve.settings.models import LadderConfig
 from openevolve.settings.registry import find
 from openevolve.state.journal import Journal, read_journal
@@ -89,7 +90,11 @@ def execute(plan: Plan, display: Watching) -> Result:
             record = Recorder(journal, state, [exports, display])
             steps = Steps(initial_code, strategies, executor, state, record, plan.folder)
             requests = Requests(journal.path)
-            controller = Controller(plan.config, steps, executor.slots, state, record, requests)
+            stopping = Stopping(plan.config, state)
+            final = FinalStage(plan.config, executor, state, record, stopping)
+            controller = Controller(
+                plan.config, steps, executor.slots, state, record, requests, stopping, final
+            )
             plan.begun()
             display.watch(state, record.elapsed)
             reason = asyncio.run(_run(controller, initial_code, models))

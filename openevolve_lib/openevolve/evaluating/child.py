@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from openevolve.errors import UserError
+from openevolve.evaluating import units
 from openevolve.evaluation_result import NOT_FINITE, EvaluationFailed, EvaluationResult
 from openevolve.records.program import FailureKind
 
@@ -34,11 +35,18 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
     """Evaluate ``argument["program"]`` and send one JSON object: metrics and artifacts, or a failure.
 
     With ``argument["ladder"]`` a line of JSON for each rung goes before it, each answered by a line:
-    ``promote`` or ``stop``.
+    ``promote`` or ``stop``. With ``argument["look"]`` one unit is measured, ``{"unit", "repeat"}``; with
+    ``argument["offer"]`` nothing is, and the units that the evaluator offers are the artifact ``units``.
     """
+    report: dict[str, object]
     try:
         evaluator = load_evaluator(Path(argument["evaluator"]))
-        if argument["ladder"]:
+        if argument["offer"]:
+            report = {"metrics": {}, "artifacts": {"units": json.dumps(units.offered(evaluator))}}
+        elif argument["look"]:
+            found = units.look(evaluator, argument["program"], argument["look"])
+            report = _report(_checked(found, "measure() to return"))
+        elif argument["ladder"]:
             report = _report(_climb(evaluator, argument["program"], channel))
         else:
             report = _report(_evaluate(evaluator, argument["program"], argument["cascade_thresholds"]))

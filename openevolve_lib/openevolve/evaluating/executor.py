@@ -1,14 +1,24 @@
 """Where programs are measured: the protocol that every executor keeps."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from openevolve.evaluating.channel import Decide
+from openevolve.records.measurement import Unit
 from openevolve.records.program import Outcome, Program
 
 
 def unheard() -> None:
     """Nobody wants to know."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One unit of what an evaluator offers to measure, once more."""
+
+    unit: str
+    repeat: int
 
 
 class Executor(Protocol):
@@ -26,6 +36,14 @@ class Executor(Protocol):
 
         Raises RunInterrupted where nothing can be evaluated: a full disk, data that is gone.
         """
+        ...
+
+    async def look(self, program: Program, look: Look, started: Callable[[], None] = unheard) -> Outcome:
+        """As ``evaluate``, of one unit alone."""
+        ...
+
+    async def offered(self, program: Program) -> tuple[Unit, ...]:
+        """The units that the evaluator offers; ``program`` is any. Raises UserError where there are none."""
         ...
 
     def close(self) -> None: ...

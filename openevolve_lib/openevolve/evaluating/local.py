@@ -1,18 +1,20 @@
 """Evaluations in local processes: one at a time on each slot, each slot bound to a device."""
 
 import asyncio
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import ValidationError
 
-from openevolve.errors import RunInterrupted
+from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.channel import Conversation, Decide, Report, Unusable
-from openevolve.evaluating.executor import unheard
+from openevolve.evaluating.executor import Look, unheard
 from openevolve.evaluating.imports import preloadable
 from openevolve.evaluating.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.evaluating.isolation.client import parse_exit
@@ -20,12 +22,22 @@ from openevolve.evaluating.isolation.level import environment_of
 from openevolve.evaluating.isolation.scratch import remove_tree
 from openevolve.evaluating.remedies import with_remedy
 from openevolve.evaluation_result import EvaluationFailed
+from openevolve.records.measurement import Unit
 from openevolve.records.program import FailureKind, Outcome, Program
 from openevolve.settings.models import EvaluatorConfig
 from openevolve.settings.registry import strategy
 
 _TAIL_BYTES = 4000
 _GRACE_SECONDS = 1.0  # between the signals that a batch scheduler sends to the processes of one job
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a process of its own is to do with a program: evaluate it in full, unless it says otherwise."""
+
+    decide: Decide | None = None
+    look: Look | None = None
+    offer: bool = False
 
 
 @strategy("executor", "local")
@@ -66,42 +78,60 @@ class LocalExecutor:
     async def evaluate(
         self, program: Program, decide: Decide | None = None, started: Callable[[], None] = unheard
     ) -> Outcome:
+        return await self._on_a_slot(program, _Job(decide), started)
+
+    async def look(self, program: Program, look: Look, started: Callable[[], None] = unheard) -> Outcome:
+        return await self._on_a_slot(program, _Job(look=look), started)
+
+    async def offered(self, program: Program) -> tuple[Unit, ...]:
+        outcome = await self._on_a_slot(program, _Job(offer=True), unheard)
+        if outcome.failure:
+            raise UserError(outcome.message)
+        try:
+            return tuple(Unit.from_json(unit) for unit in json.loads(outcome.artifacts["units"]))
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{self._evaluator}: expected units() to return mappings with name and group, and perhaps "
+                f"cost, proxy, repeats and metric, found: {error}"
+            ) from None
+
+    async def _on_a_slot(self, program: Program, job: "_Job", started: Callable[[], None]) -> Outcome:
         slot = await self._free.get()
         try:
             started()
             for _ in range(self._config.max_retries + 1):
-                outcome = await self._attempt(program, slot, decide)
+                outcome = await self._attempt(program, slot, job)
                 if outcome.failure not in (FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY):
                     break
             return outcome
         finally:
             self._free.put_nowait(slot)
 
-    async def _attempt(self, program: Program, slot: int, decide: Decide | None) -> Outcome:
+    async def _attempt(self, program: Program, slot: int, job: "_Job") -> Outcome:
         if self._server.ended():
             self._server.close()
             self._server = self._new_server()
         with suppress(ConnectionError):
-            return await self._run(program, slot, decide, self._server)
+            return await self._run(program, slot, job, self._server)
         # The loss of the server may be another program's doing. It is this one's if it happens alone.
         own = self._new_server()
         try:
             with suppress(ConnectionError):
-                return await self._run(program, slot, decide, own)
+                return await self._run(program, slot, job, own)
         finally:
             own.close()
         text = "expected a result, found that the program ended the fork server that started it"
         return Outcome(program.id, failure=FailureKind.CRASHED, message=text)
 
-    async def _run(self, program: Program, slot: int, decide: Decide | None, server: ForkServer) -> Outcome:
+    async def _run(self, program: Program, slot: int, job: "_Job", server: ForkServer) -> Outcome:
         """One evaluation in a folder of its own. Raises ConnectionError where the fork server is gone."""
         clock = asyncio.get_running_loop().time
         start = clock()
         with self._folder(program, server) as folder:
-            request, output = self._request(program, folder, slot, ladder=decide is not None)
+            request, output = self._request(program, folder, slot, job)
             with output:
                 with server.start(request) as child:
-                    report, rung = await self._report(child, decide)
+                    report, rung = await self._report(child, job.decide)
                 if report.interrupted:
                     raise RunInterrupted(report.interrupted)
                 if report.failure and not report.output_tail:
@@ -126,9 +156,7 @@ class LocalExecutor:
         finally:
             remove_tree(folder)
 
-    def _request(
-        self, program: Program, folder: Path, slot: int, *, ladder: bool
-    ) -> tuple[Request, BinaryIO]:
+    def _request(self, program: Program, folder: Path, slot: int, job: "_Job") -> tuple[Request, BinaryIO]:
         """Write the program into the folder; what is to be started there, and what it will print.
 
         Raises RunInterrupted.
@@ -141,7 +169,9 @@ class LocalExecutor:
                 "evaluator": str(self._evaluator.resolve()),
                 "program": str(path),
                 "cascade_thresholds": config.cascade_thresholds if config.cascade_evaluation else None,
-                "ladder": ladder,
+                "ladder": job.decide is not None,
+                "look": asdict(job.look) if job.look else None,
+                "offer": job.offer,
             },
             directory=folder,
             environment={"CUDA_VISIBLE_DEVICES": device} if device else {},

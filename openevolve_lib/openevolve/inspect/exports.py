@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openevolve.errors import RunInterrupted
+from openevolve.search.final import best_of, scores_of_best
 from openevolve.population.database import Database
 from openevolve.records.program import Elite
 from openevolve.state.journal import Event
@@ -28,15 +29,17 @@ class Exports:
         self.folder = folder
         self._interval = interval
         self._suffix = suffix
-        self._best: str | None = None
+        self._best: tuple[str, Mapping[str, float]] | None = None
         self._last_checkpoint: Path | None = None
 
     def observe(self, event: Event, state: State) -> None:
         """Raises RunInterrupted where the folder cannot be written."""
-        if event["event"] != "committed":
+        if event["event"] not in ("committed", "looked"):
             return
         try:
             self._export(state)
+            if event["event"] == "committed":
+                self._export_checkpoint(state)
         except OSError as error:
             raise RunInterrupted(
                 f"{self.folder}: expected room to export the best program and checkpoints, found: "
@@ -44,10 +47,12 @@ class Exports:
             ) from None
 
     def _export(self, state: State) -> None:
-        best = state.population.best()
-        if best and best[0].id != self._best:
-            self._best = best[0].id
-            write_best(self.folder / "best", best[0], self._suffix)
+        best, scores = best_of(state), scores_of_best(state)
+        if best and (best.id, scores) != self._best:
+            self._best = best.id, scores
+            write_best(self.folder / "best", best, self._suffix, scores)
+
+    def _export_checkpoint(self, state: State) -> None:
         committed = len(state.committed) - 1  # the initial program is none of the iterations
         if committed and committed % self._interval == 0:
             self.checkpoint(committed, state.population)
@@ -113,11 +118,12 @@ def _metadata(iteration: int, population: Database, archive: list[Elite]) -> dic
     }
 
 
-def write_best(folder: Path, elite: Elite, suffix: str) -> None:
-    """``best_program<suffix>`` and ``best_program_info.json``."""
+def write_best(folder: Path, elite: Elite, suffix: str, scores: Mapping[str, float] | None = None) -> None:
+    """``best_program<suffix>`` and ``best_program_info.json``, with ``scores`` where a final gave some."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / f"best_program{suffix}", elite.program.code)
-    _write_json(folder / "best_program_info.json", program_info(elite))
+    info = program_info(elite) | ({"scores": dict(scores)} if scores else {})
+    _write_json(folder / "best_program_info.json", info)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

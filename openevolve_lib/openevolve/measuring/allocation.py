@@ -13,15 +13,7 @@ from numpy.typing import NDArray
 
 from openevolve.population.estimates import Estimates
 from openevolve.population.scales import Floats
-from openevolve.records.measurement import Unit
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Measure one unit of one program; which repeat is the next that nobody has measured or begun."""
-
-    program_id: str
-    unit: str
+from openevolve.records.measurement import Measure, Unit
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,21 @@ class Unit(Record):
     cost: float = 1.0  # in any one unit of cost, equal for all
     proxy: bool = False
     repeats: int = 1  # in the full protocol; a proxy is no part of it
+    metric: str = ""  # of ``evaluate``, which holds the unit's value; none: it is not known from there
 
     def __post_init__(self) -> None:
         if not self.cost > 0:
             raise ValueError(f"unit {self.name}: expected a cost above 0, found {self.cost}")
         if self.repeats < 1:
             raise ValueError(f"unit {self.name}: expected at least 1 repeat, found {self.repeats}")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure one unit of one program; which repeat is the next that nobody has measured or begun."""
+
+    program_id: str
+    unit: str
 
 
 @dataclass(frozen=True)

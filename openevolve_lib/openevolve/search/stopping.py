@@ -11,6 +11,7 @@ class Stopping:
 
     def __init__(self, config: Config, state: State) -> None:
         self._budget = config.budget
+        self._share = dict.fromkeys(("hours", "evaluations"), 1 - config.final_share)  # for the search
         self._state = state
         self._target = config.target_score
         self._early = EarlyStopping(config, state) if config.early_stopping_patience else None
@@ -40,7 +41,7 @@ class Stopping:
             ("evaluations", self._state.evaluations, budget.evaluations, ""),
         ]
         for name, value, limit, note in spent:
-            if limit is not None and value >= limit:
+            if limit is not None and value >= limit * self._share.get(name, 1):
                 self.stop(f"budget.{name} reached: {value:g} of {limit:g}{note}")
         if self._target is not None and (best := self._state.population.best()):
             score = self._state.population.fitness(best[0].metrics)

@@ -274,6 +274,9 @@ class Config(Section):
     evaluator: EvaluatorConfig = EvaluatorConfig()
     # full, settings of the ladder (rungs, by evaluate_rungs of the evaluator), or another allocation
     fidelity: str | LadderConfig = "full"
+    # Of the cost of all evaluations: kept for measuring the best programs afresh at the end, which says who
+    # is best and how good. 0: none; needs units() and measure() of the evaluator.
+    final_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
     _notes: tuple[str, ...] = PrivateAttr(())

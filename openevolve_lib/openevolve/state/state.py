@@ -16,8 +16,10 @@ from openevolve.population.database import Database
 from openevolve.population.island import Cell
 from openevolve.records.choice import Choice
 from openevolve.records.decision import Decision, Verdict
+from openevolve.records.final import Final
 from openevolve.records.idea import Idea
 from openevolve.records.known import Known
+from openevolve.records.measurement import Measurement
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
 from openevolve.records.request import Request, Wish
 from openevolve.records.review import Review
@@ -31,6 +33,11 @@ from openevolve.state.requests import limited
 from openevolve.state.sameness import Sameness
 
 JOURNAL_VERSION = 2
+_EVENTS = frozenset(  # each has a method of its name, after an underscore
+    (
+        "run_started", "selected", "replied", "provider_failed", "refused", "proposed", "measuring", "judged", "measured", "committed", "migrated", "reviewed", "idea", "asked", "final_begun", "looked", "run_finished",
+    )
+)
 _UNDRAWN = random.Random(0)  # in the place of a context's own numbers, until it is asked for
 _PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
 
@@ -82,6 +89,9 @@ class State:
     sessions: int = 0
     finished: str | None = None  # why the latest session ended
     paused: bool = False  # at somebody's request
+    final: Final | None = None  # the latest, less those who failed in it
+    looks: list[Measurement] = field(default_factory=list)  # of that final
+    looked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by program and unit, of all finals
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
@@ -98,14 +108,13 @@ class State:
             UserError: an event that this version does not know.
             LookupError, TypeError, ValueError, AttributeError: one that is not as this version writes it.
         """
-        fold = _FOLDS.get(event["event"])
-        if fold is None:
+        if event["event"] not in _EVENTS:
             raise UserError(
                 f"expected an event of journal version {JOURNAL_VERSION}, found {event['event']!r}; "
                 "read it with the version of openevolve that wrote it"
             )
         self.elapsed = max(self.elapsed, event["elapsed"])
-        fold(self, event)
+        getattr(self, f"_{event['event']}")(event)
 
     # What happens to a run.
 
@@ -231,6 +240,17 @@ class State:
         elif request.what is not Wish.STOP:
             self.paused = request.what is Wish.PAUSE
 
+    def _final_begun(self, event: Event) -> None:
+        self.final, self.looks = Final.from_json(event["final"]), []
+
+    def _looked(self, event: Event) -> None:
+        self.looked[event["program_id"], event["unit"]] += 1
+        if event["failure"] is None:
+            self.looks.append(Measurement.from_json(event["measurement"]))
+        elif self.final is not None:
+            left = tuple(name for name in self.final.candidates if name != event["program_id"])
+            self.final = replace(self.final, candidates=left)
+
     def _run_finished(self, event: Event) -> None:
         self.finished = event["reason"]
 
@@ -292,22 +312,3 @@ def _population(config: Config) -> Database:
         config.database, declared_axes(config)
     )
     return population
-
-
-_FOLDS = {
-    "run_started": State._run_started,
-    "selected": State._selected,
-    "replied": State._replied,
-    "provider_failed": State._provider_failed,
-    "refused": State._refused,
-    "proposed": State._proposed,
-    "measuring": State._measuring,
-    "judged": State._judged,
-    "measured": State._measured,
-    "committed": State._committed,
-    "migrated": State._migrated,
-    "reviewed": State._reviewed,
-    "idea": State._idea,
-    "asked": State._asked,
-    "run_finished": State._run_finished,
-}

@@ -18,6 +18,14 @@ def evaluate_rungs(program_path):
     yield {{"first": 1}}
     yield evaluate(program_path)
 """
+UNITS = f"""{EVALUATOR}
+def units():
+    first = {{'name': 'first', 'group': 'a', 'cost': 2.0, 'repeats': 3, 'metric': 'one'}}
+    return [first, {{'name': 'second', 'group': 'b'}}]
+
+def measure(program_path, unit, repeat):
+    return {{**evaluate(program_path), unit: repeat}}
+"""
 ONE = "return {'score': 1}"
 
 

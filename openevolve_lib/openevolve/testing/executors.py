@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from openevolve.evaluating.executor import Executor
+from openevolve.errors import UserError
+from openevolve.evaluating.executor import Executor, Look
 from openevolve.evaluation_result import EvaluationFailed
+from openevolve.records.measurement import Unit
 from openevolve.records.program import FailureKind, Outcome, Rung
 from openevolve.settings.models import EvaluatorConfig
-from openevolve.testing.evaluations import ONE, RUNGS, appears, gone, hang, program, rendezvous
+from openevolve.testing.evaluations import ONE, RUNGS, UNITS, appears, gone, hang, program, rendezvous
 
 
 class ExecutorContract:
@@ -129,6 +131,33 @@ class ExecutorContract:
             outcome = asyncio.run(executor.evaluate(program(ONE), decide))
         assert (outcome.failure, outcome.rung, outcome.metrics) == (None, rung, {metrics: 1})
         assert [(result.number, result.metrics) for result in asked][:1] == [(1, {"first": 1})]
+
+    def test_a_unit_is_measured_with_the_repeat_that_is_asked_for(self, tmp_path: Path) -> None:
+        body = "return {'score': 1}\nunits_of_this = 3"
+        with self.executor(tmp_path, UNITS) as executor:
+            looked = asyncio.run(executor.look(program(body), Look("second", 7)))
+            failed = asyncio.run(executor.look(program("raise ArithmeticError('half')"), Look("first", 0)))
+            whole = asyncio.run(executor.evaluate(program(body)))
+        assert (looked.failure, looked.metrics) == (None, {"score": 1, "second": 7})
+        assert (failed.failure, failed.metrics) == ("crashed", {})
+        assert whole.metrics == {"score": 1}
+
+    def test_units_are_what_the_evaluator_offers(self, tmp_path: Path) -> None:
+        with self.executor(tmp_path, UNITS) as executor:
+            offered = asyncio.run(executor.offered(program(ONE)))
+        assert offered == (Unit("first", "a", cost=2.0, repeats=3, metric="one"), Unit("second", "b"))
+
+    @pytest.mark.parametrize(
+        ("evaluator", "words"),
+        [
+            (RUNGS, r"expected functions units\(\) and measure\("),
+            (UNITS.replace("'group': 'b'", "'kind': 'b'"), r"expected units\(\) to return .*kind"),
+            (UNITS.replace("2.0", "0"), r"expected units\(\) to return .*a cost above 0"),
+        ],
+    )
+    def test_units_that_are_none_are_said(self, tmp_path: Path, evaluator: str, words: str) -> None:
+        with self.executor(tmp_path, evaluator) as executor, pytest.raises(UserError, match=words):
+            asyncio.run(executor.offered(program(ONE)))
 
     def test_a_useless_rung_is_a_failure(self, tmp_path: Path) -> None:
         def decide(result: Rung) -> bool:

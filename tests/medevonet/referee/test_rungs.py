@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medevonet.referee.evaluation import Evaluation, RungResult, evaluate_in_rungs
+from medevonet.referee.evaluation import evaluate_in_rungs
+from medevonet.referee.results import Evaluation, RungResult
 from medevonet.referee.rungs import downsampling_factor, full_cost, plan_rungs
 from medevonet.task import TaskConfig
 from openevolve.evaluating.isolation.watch import children_of

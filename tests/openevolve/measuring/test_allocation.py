@@ -3,7 +3,7 @@
 import numpy as np
 
 from openevolve.measuring.allocation import Adaptive, Full, Measure, Propose, Situation
-from openevolve.measuring.final import Halving, begin
+from openevolve.search.final import Halving, begin
 from openevolve.population.estimates import Estimates
 from openevolve.records.measurement import Measurement, Unit
 

@@ -1,0 +1,69 @@
+"""What an evaluation has found out: on a rung below, and in full."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medevonet.referee.candidate_process import Network
+from medevonet.referee.scoring import DatasetRun
+from openevolve.evaluation_result import EvaluationResult
+from openevolve.records.program import standard_error_of
+
+
+@dataclass(frozen=True)
+class RungResult:
+    """What is known of a program on a rung below the full evaluation."""
+
+    network: Network
+    val_aucs: dict[str, float]  # by data set, of those that have been looked at
+    cost: int  # images trained on, of full size
+
+    def result(self) -> EvaluationResult:
+        mean_val_auc = sum(self.val_aucs.values()) / len(self.val_aucs)
+        metrics = metrics_of(self.network, mean_val_auc, self.val_aucs, self.cost)
+        aucs = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
+        return EvaluationResult(metrics, {"training": f"validation AUC after a part of the training: {aucs}"})
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that an evaluation found out, test split included: for people and files, never for a search."""
+
+    network: Network
+    runs: tuple[DatasetRun, ...]
+    statistics: dict[str, Any]  # of metrics_utils.bootstrap_statistics
+    cost: int  # images trained on, of full size
+    seconds: float
+    artifact: Path
+
+    def result(self) -> EvaluationResult:
+        """What a search may know: validation metrics and the course of training."""
+        mean = self.statistics["mean"]["val"]
+        metrics = metrics_of(
+            self.network, mean["auc"], {run.dataset.name: run.val_auc for run in self.runs}, self.cost
+        )
+        metrics["mean_val_auc_se"] = mean["standard_error"]
+        for run in self.runs:
+            if len(run.trainings) > 1:  # over trainings, on the images at hand
+                aucs = [training.best.val_auc for training in run.trainings]
+                error = float(np.std(aucs, ddof=1)) / math.sqrt(len(aucs))
+                metrics[standard_error_of(f"{run.dataset.name}_val_auc")] = error
+        return EvaluationResult(metrics, {"training": "\n".join(run.course() for run in self.runs)})
+
+
+def metrics_of(
+    network: Network, mean_val_auc: float, val_aucs: dict[str, float], cost: int
+) -> dict[str, float]:
+    return {
+        "combined_score": mean_val_auc,
+        "mean_val_auc": mean_val_auc,
+        **{f"{name}_val_auc": value for name, value in val_aucs.items()},
+        "params": math.log10(network.params),
+        "efficiency": -math.log10(network.multiply_adds),
+        "param_count": network.params,
+        "multiply_adds": network.multiply_adds,
+        "cost": cost,
+    }
