@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.search.tables import Table
-from openevolve.measuring.allocation import Allocation, Full, Measure, Situation
-from openevolve.search.final import Halving, begin
+from openevolve.measuring.allocation import Allocation, Full, Situation
 from openevolve.population.estimates import Estimates
-from openevolve.records.measurement import Measurement
+from openevolve.records.measurement import Measure, Measurement
+from openevolve.search.final import Halving, begin
 from openevolve.search.weighted import Candidates, ParentChoice
 
 _TRIES = 50  # at a new program from one parent; then a parent is chosen anew, and at last any program

@@ -9,8 +9,8 @@ from typing import Any
 
 from medevonet.statistics.comparison import aligned
 from openevolve.engine.run import Result
-from openevolve.search.final import best_of, scores_of_best
 from openevolve.records.program import Elite
+from openevolve.search.final import best_of, scores_of_best
 
 
 def closing_summary(run: Path, result: Result, initial: Elite) -> str:

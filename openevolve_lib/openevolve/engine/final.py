@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from openevolve.engine.recorder import Recorder
 from openevolve.evaluating.executor import Executor, Look
-from openevolve.search.final import course_of, open_final
 from openevolve.records.measurement import Measure, Measurement, Unit
 from openevolve.records.program import FailureKind, Outcome, Program
+from openevolve.search.final import course_of, open_final
 from openevolve.search.stopping import Stopping
 from openevolve.settings.models import Config
 from openevolve.state.state import State

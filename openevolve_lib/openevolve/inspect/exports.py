@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from openevolve.errors import RunInterrupted
-from openevolve.search.final import best_of, scores_of_best
 from openevolve.population.database import Database
 from openevolve.records.program import Elite
+from openevolve.search.final import best_of, scores_of_best
 from openevolve.state.journal import Event
 from openevolve.state.state import State
 

@@ -21,7 +21,8 @@ from openevolve.records.program import Elite, FailureKind, Outcome, Program, Run
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.settings.registry import strategy
 from openevolve.state.random import random_source
-from openevolve.state.state import Standing, State
+from openevolve.state.standing import Standing
+from openevolve.state.state import State
 
 COST_METRIC = (
     "cost"  # of a rung and of a full evaluation, in any unit; without it seconds of wall clock count

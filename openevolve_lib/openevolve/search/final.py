@@ -105,7 +105,10 @@ class Halving:
             ]
             if lacking:
                 return survivors, lacking
-            survivors.sort(key=lambda program: -self._standing(program).score)  # stable: the better estimate
+            # By what this round had: what a later one finds must not bring anybody back. On a tie (the order
+            # is stable) the better estimate goes on.
+            scores = {program: self._standing(program, wanted).score for program in survivors}
+            survivors.sort(key=lambda program: -scores[program])
             survivors = survivors[: math.ceil(len(survivors) / 2)]
         return survivors, []
 
@@ -155,11 +158,12 @@ class Halving:
     def _known(self, program: str) -> bool:
         return all((program, unit.name) in self._values for unit in self._units)
 
-    def _standing(self, program: str) -> Standing:
+    def _standing(self, program: str, most: Mapping[str, int] | None = None) -> Standing:
+        """From all its measurements, or from the first so many of each unit."""
         score = variance = 0.0
         count = 0
         for unit in self._units:
-            values = self._values[program, unit.name]
+            values = self._values[program, unit.name][: most[unit.name] if most else None]
             score += self._weight(unit) * math.fsum(values) / len(values)
             variance += (self._weight(unit) * self._noise[unit.name]) ** 2 / len(values)
             count += len(values)

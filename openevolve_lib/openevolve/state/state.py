@@ -6,14 +6,13 @@ every event that it appends, so that what it holds and what a reader rebuilds ar
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.population.axes import declared_axes
 from openevolve.population.database import Database
-from openevolve.population.island import Cell
 from openevolve.records.choice import Choice
 from openevolve.records.decision import Decision, Verdict
 from openevolve.records.final import Final
@@ -31,28 +30,19 @@ from openevolve.state.known import known
 from openevolve.state.random import random_source
 from openevolve.state.requests import limited
 from openevolve.state.sameness import Sameness
+from openevolve.state.standing import Standing
 
 JOURNAL_VERSION = 2
-_EVENTS = frozenset(  # each has a method of its name, after an underscore
-    (
-        "run_started", "selected", "replied", "provider_failed", "refused", "proposed", "measuring", "judged", "measured", "committed", "migrated", "reviewed", "idea", "asked", "final_begun", "looked", "run_finished",
-    )
-)
+_EVENTS = {  # each has a method of its name, after an underscore
+    "run_started", "selected", "replied", "provider_failed", "refused", "proposed", "measuring", "judged",
+    "measured", "committed", "migrated", "reviewed", "idea", "asked", "final_begun", "looked", "run_finished",
+}  # fmt: skip
 _UNDRAWN = random.Random(0)  # in the place of a context's own numbers, until it is asked for
 _PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
-
 _BELIEFS = 5  # that a prompt may show, the latest
 _OF_EVENTS = {"event", "elapsed", "iteration"}
 
 Event = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the decisions on one program's measurements may rest on."""
-
-    committed: int  # the first so many outcomes that counted
-    elites: Sequence[Mapping[Cell, float]]  # by island: the fitness of each cell's
 
 
 @dataclass

@@ -1,11 +1,13 @@
 """What is measured next, and who wins the final."""
 
+from collections import Counter
+
 import numpy as np
 
-from openevolve.measuring.allocation import Adaptive, Full, Measure, Propose, Situation
-from openevolve.search.final import Halving, begin
+from openevolve.measuring.allocation import Adaptive, Full, Propose, Situation
 from openevolve.population.estimates import Estimates
-from openevolve.records.measurement import Measurement, Unit
+from openevolve.records.measurement import Measure, Measurement, Unit
+from openevolve.search.final import Halving, begin
 
 UNITS = (Unit("cheap", "cheap", cost=1.0, repeats=2), Unit("dear", "dear", cost=9.0))
 
@@ -57,4 +59,7 @@ def test_the_final_is_decided_by_fresh_measurements_alone() -> None:
     assert standings[0].program_id == "p7"
     assert abs(standings[0].score - 0.7) < 0.05
     assert len(measured) <= 64
+    taken = sorted(Counter(m.program_id for m in measured).values())
+    assert len(taken) == len(final.candidates)
+    assert taken[-1] > taken[-3]  # two in the last round, whatever it finds of them
     assert Halving(final, estimates.units, measured[::-1]).standings() == standings
