@@ -28,6 +28,7 @@ from openevolve.settings.models import EvaluatorConfig
 from openevolve.settings.registry import strategy
 
 _TAIL_BYTES = 4000
+_OFFER_SECONDS = 300.0
 _GRACE_SECONDS = 1.0  # between the signals that a batch scheduler sends to the processes of one job
 
 
@@ -131,7 +132,7 @@ class LocalExecutor:
             request, output = self._request(program, folder, slot, job)
             with output:
                 with server.start(request) as child:
-                    report, rung = await self._report(child, job.decide)
+                    report, rung = await self._report(child, job)
                 if report.interrupted:
                     raise RunInterrupted(report.interrupted)
                 if report.failure and not report.output_tail:
@@ -185,13 +186,14 @@ class LocalExecutor:
         except OSError as error:
             raise _no_room(error) from None
 
-    async def _report(self, child: Child, decide: Decide | None) -> tuple[Report, int]:
+    async def _report(self, child: Child, job: "_Job") -> tuple[Report, int]:
         """What the evaluation sent, or what its end means; and the rung that it was stopped at."""
         conversation, rung = Conversation(child.channel), 0
         try:
-            async with asyncio.timeout(self._config.timeout):
-                if decide is not None:
-                    rung = await conversation.climb(decide)
+            # The limit is one of programs: to say what it offers an evaluator may take longer.
+            async with asyncio.timeout(_OFFER_SECONDS if job.offer else self._config.timeout):
+                if job.decide is not None:
+                    rung = await conversation.climb(job.decide)
                 message = await conversation.last()
                 ended = await _exit(child)
         except TimeoutError:
