@@ -1,1 +1,1 @@
-"""Hostile programs on the real stack: fork server, referee, candidate. See README, Isolation."""
+"""Hostile programs on the real stack: fork server, referee, candidate. See docs/isolation.md."""
