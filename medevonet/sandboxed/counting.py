@@ -41,9 +41,9 @@ def multiply_adds(network: nn.Module, image: Tensor) -> int:
 
 @contextmanager
 def _without_fused_layers() -> Iterator[None]:
-    """A fused recurrent layer is one operation, which shows none of its products; fused attention may be two.
+    """A fused layer is one operation, which shows none of its products.
 
-    On a GPU it is: one operation that calls another, and each has a formula.
+    Of recurrent layers that is so everywhere; of attention PyTorch 2.11 knows a formula on GPUs, none on CPUs.
     """
     libraries: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.mkldnn)
     before = [library.enabled for library in libraries]
