@@ -43,7 +43,7 @@ def multiply_adds(network: nn.Module, image: Tensor) -> int:
 def _without_fused_layers() -> Iterator[None]:
     """A fused layer is one operation, which shows none of its products.
 
-    Of recurrent layers that is so everywhere; of attention PyTorch 2.11 knows a formula on GPUs, none on CPUs.
+    Of recurrent layers that is so everywhere; of attention PyTorch 2.11 has a formula on GPUs, none on CPUs.
     """
     libraries: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.mkldnn)
     before = [library.enabled for library in libraries]
