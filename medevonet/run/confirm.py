@@ -20,8 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from medevonet.referee.evaluation import Limits, evaluate_program
 from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.confirm_plan import plan_text
@@ -36,6 +34,7 @@ from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
 from openevolve.evaluating.isolation import Level, establish
 from openevolve.evaluation_result import EvaluationFailed
+from openevolve.population.shrinkage import shrunk
 from openevolve.settings.files import check
 from openevolve.state.replay import replay
 
@@ -115,7 +114,7 @@ def ranked(run: Path, top: int) -> list[Listed]:
     iterations = list(scored)
     values = [scored[i]["mean_val_auc"] for i in iterations]
     errors = [scored[i].get("mean_val_auc_se", 0.0) for i in iterations]
-    estimates = dict(zip(iterations, shrunk(values, errors), strict=True))
+    estimates = dict(zip(iterations, (each.mean for each in shrunk(values, errors)), strict=True))
     best = sorted((i for i in iterations if i), key=lambda i: (-estimates[i], scored[i]["param_count"], i))
     return [
         Listed(
@@ -127,17 +126,6 @@ def ranked(run: Path, top: int) -> list[Listed]:
         )
         for i in (0, *best[:top])
     ]
-
-
-def shrunk(values: Sequence[float], errors: Sequence[float]) -> list[float]:
-    """Each value drawn to the mean by the share of its variance that is noise (empirical Bayes, normal;
-    Efron, Morris 1975, Journal of the American Statistical Association 70:311-319)."""
-    noise = np.square(errors)
-    centre, between = float(np.mean(values)), max(0.0, float(np.var(values) - noise.mean()))
-    if between == 0 and not noise.any():
-        return list(values)
-    weights = between / (between + noise) if between > 0 else np.zeros(len(values))
-    return [float(centre + weight * (value - centre)) for weight, value in zip(weights, values, strict=True)]
 
 
 def freeze(run: Path, choose: Callable[[], list[Listed]], seeds: int) -> list[Listed]:

@@ -23,6 +23,7 @@ from openevolve.evaluating.isolation import establish
 from openevolve.evaluating.isolation.scratch import scratch_folder
 from openevolve.evaluating.sources import evaluator_source
 from openevolve.llm import try_language_models
+from openevolve.search.final import best_of
 from openevolve.settings.files import load_config
 from openevolve.settings.languages import with_language_of
 from openevolve.settings.models import Config
@@ -244,7 +245,8 @@ def _run(plan: Plan) -> Result:
 
 def _evolved(result: Result, kept: str | None) -> EvolutionResult:
     population = result.state.population
-    elite = population.best()[0]
+    elite = best_of(result.state)
+    assert elite is not None  # the initial program has a score
     program = elite.program
     best = BestProgram(program.id, program.code, elite.metrics, program.iteration, elite.artifacts)
     score = population.fitness(elite.metrics)

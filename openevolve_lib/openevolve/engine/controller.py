@@ -66,8 +66,7 @@ class Controller:
         self._open(initial_code)
         try:
             while True:
-                if self._requests is not None:
-                    self._requests.take(self._answer)
+                self._take_requests()
                 self._commit_ready()
                 self._begin()
                 if self._running or self._reflecting:
@@ -81,7 +80,7 @@ class Controller:
         if self._unreachable:
             raise self._unreachable
         if self._final is not None:
-            await self._final.run()
+            await self._final.run(self._take_requests)
         reason = self.stopping.reason or self._how_it_ended()
         self.record("run_finished", sync=True, reason=reason)
         return reason
@@ -102,6 +101,10 @@ class Controller:
             task.cancel()
         if self._final is not None:
             self._final.abort()
+
+    def _take_requests(self) -> None:
+        if self._requests is not None:
+            self._requests.take(self._answer)
 
     def _answer(self, request: Request) -> None:
         """Do what somebody asked."""

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from openevolve.engine.recorder import Recorder
 from openevolve.evaluating.executor import Executor, Look
@@ -13,6 +13,8 @@ from openevolve.search.final import course_of, open_final
 from openevolve.search.stopping import Stopping
 from openevolve.settings.models import Config
 from openevolve.state.state import State
+
+_POLL = 0.5  # seconds between looks at what was asked
 
 
 class FinalStage:
@@ -40,8 +42,11 @@ class FinalStage:
                 Program("initial", initial_code, iteration=0, island=0)
             )
 
-    async def run(self) -> None:
-        """Begin a final where there is something to choose among, and measure until it is over."""
+    async def run(self, poll: Callable[[], None]) -> None:
+        """Begin a final where there is something to choose among, and measure until it is over.
+
+        ``poll`` is called meanwhile, again and again: somebody may ask for an end.
+        """
         state = self._state
         if not self._units or state.full < 2 or self._stopping.asked:
             return
@@ -49,7 +54,7 @@ class FinalStage:
             final = open_final(state, self._units, self._config.final_share)
             self._record("final_begun", sync=True, final=final.to_json())
         while (course := course_of(state)) and (todo := course.todo()) and not self._over():
-            await self._round(todo)
+            await self._round(todo, poll)
 
     def stop(self) -> None:
         """Finish what is being measured."""
@@ -64,7 +69,7 @@ class FinalStage:
         hours = self._config.budget.hours
         return self._stopping.asked or (hours is not None and self._record.elapsed() / 3600 >= hours)
 
-    async def _round(self, todo: Sequence[Measure]) -> None:
+    async def _round(self, todo: Sequence[Measure], poll: Callable[[], None]) -> None:
         assert self._state.final is not None
         units = {unit.name: unit for unit in self._state.final.units}
         ahead: Counter[tuple[str, str]] = Counter()
@@ -76,6 +81,10 @@ class FinalStage:
             self._waiting.add(asyncio.create_task(work))
         tasks = [*self._waiting]
         try:
+            pending = set(tasks)
+            while pending:
+                _, pending = await asyncio.wait(pending, timeout=_POLL)
+                poll()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             self.abort()  # where this one is cancelled itself

@@ -13,8 +13,8 @@ from openevolve.inspect.facts import Fact, facts
 from openevolve.inspect.ideas import ideas
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
-from openevolve.inspect.shrinkage import luck_of_the_best
 from openevolve.inspect.single import details
+from openevolve.population.shrinkage import luck_of_the_best
 from openevolve.proposing.prompts.quoting import clipped
 
 VERSION = 1

@@ -5,7 +5,7 @@ from typing import Any
 from openevolve.errors import UserError
 from openevolve.inspect.clean import shown
 from openevolve.inspect.reading import Run
-from openevolve.inspect.shrinkage import shrunk
+from openevolve.population.shrinkage import shrunk
 from openevolve.records.program import Outcome, Program, Usage, standard_error_of
 
 Fact = dict[str, Any]

@@ -9,10 +9,8 @@ from openevolve.state.random import random_source
 from openevolve.state.view import View
 
 
-class _Baseline:
-    """Chooses a parent; the prompt shows beside it what ``prompt`` asks for."""
-
-    rule: str
+class AmongAll:
+    """Chooses a parent among all programs; the prompt shows beside it what ``prompt`` asks for."""
 
     def __init__(self, config: Config, settings: NoSettings) -> None:
         self.config = config
@@ -40,40 +38,40 @@ class _Baseline:
 
 
 @strategy("parents", "initial")
-class Initial(_Baseline):
+class Initial(AmongAll):
     """The initial program: independent samples of the proposer, of which the best counts (best-of-N)."""
 
     def parent(self, view: View, iteration: int) -> Elite:
-        return min(_members(view), key=lambda elite: elite.program.iteration)
+        return min(members_of(view), key=lambda elite: elite.program.iteration)
 
 
 @strategy("parents", "latest")
-class Latest(_Baseline):
+class Latest(AmongAll):
     """The program with a score that counted last: sequential conditioning."""
 
     def parent(self, view: View, iteration: int) -> Elite:
-        members = {elite.program.iteration: elite for elite in _members(view)}
+        members = {elite.program.iteration: elite for elite in members_of(view)}
         return next(members[i] for i in _latest_first(view, members))
 
 
 @strategy("parents", "random")
-class Random(_Baseline):
+class Random(AmongAll):
     """Every program is as likely: no selection."""
 
     def parent(self, view: View, iteration: int) -> Elite:
-        members = sorted(_members(view), key=lambda elite: elite.program.iteration)
+        members = sorted(members_of(view), key=lambda elite: elite.program.iteration)
         return random_source(self.config.random_seed, iteration, "parent").choice(members)
 
 
 @strategy("parents", "best")
-class Best(_Baseline):
+class Best(AmongAll):
     """The best program of all: hill climbing."""
 
     def parent(self, view: View, iteration: int) -> Elite:
         return view.population.best()[0]
 
 
-def _members(view: View) -> list[Elite]:
+def members_of(view: View) -> list[Elite]:
     return view.population.best(len(view.population))
 
 

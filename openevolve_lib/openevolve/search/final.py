@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openevolve.population.estimates import Estimates
+from openevolve.population.shrinkage import shrunk
 from openevolve.records.final import Final
 from openevolve.records.measurement import Measure, Measurement, Unit
 from openevolve.records.program import Elite, standard_error_of
@@ -48,17 +49,6 @@ def finalists(units: Sequence[Unit], budget: float, passes: float = 4.0) -> int:
     while count > 2 and count * math.ceil(math.log2(count)) > affordable:
         count -= 1
     return count
-
-
-def shrunk(values: Sequence[float], errors: Sequence[float]) -> list[float]:
-    """Each value drawn to the mean by the share of its variance that is noise (empirical Bayes, normal;
-    Efron, Morris 1975, Journal of the American Statistical Association 70:311-319)."""
-    noise = np.square(errors)
-    centre, between = float(np.mean(values)), max(0.0, float(np.var(values) - noise.mean()))
-    if between == 0 and not noise.any():
-        return list(values)
-    weights = between / (between + noise) if between > 0 else np.zeros(len(values))
-    return [float(centre + weight * (value - centre)) for weight, value in zip(weights, values, strict=True)]
 
 
 class Halving:
@@ -177,7 +167,7 @@ def open_final(state: State, units: Sequence[Unit], share: float) -> Final:
     error = standard_error_of(population.config.fitness_metric)
     claimed = {name: population.fitness(elite.metrics) for name, elite in members.items()}
     errors = [elite.metrics.get(error, 0.0) for elite in members.values()]
-    estimated = dict(zip(claimed, shrunk(list(claimed.values()), errors), strict=True))
+    estimated = dict(zip(claimed, (s.mean for s in shrunk(list(claimed.values()), errors)), strict=True))
     budget = share * state.full * sum(unit.cost * unit.repeats for unit in units if not unit.proxy)
     ranked = sorted(estimated, key=lambda name: -estimated[name])[: finalists(units, budget)]
     return Final(

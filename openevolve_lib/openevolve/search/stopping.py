@@ -41,7 +41,11 @@ class Stopping:
             ("evaluations", self._state.evaluations, budget.evaluations, ""),
         ]
         for name, value, limit, note in spent:
-            if limit is not None and value >= limit * self._share.get(name, 1):
+            share = self._share.get(name, 1)
+            if limit is not None and value >= limit * share:
+                note += (
+                    "" if share == 1 else f" ({share:.0%} of it are for the search, the rest for the final)"
+                )
                 self.stop(f"budget.{name} reached: {value:g} of {limit:g}{note}")
         if self._target is not None and (best := self._state.population.best()):
             score = self._state.population.fitness(best[0].metrics)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medevonet.referee.evaluation import Limits
-from medevonet.run.confirm import Listed, freeze, fresh_seed, shrunk, train_all
+from medevonet.run.confirm import Listed, freeze, fresh_seed, train_all
 from medevonet.run.confirm_plan import plan_text
 from medevonet.run.confirm_report import conclude, written
 from medevonet.run.folder import create_run
@@ -102,11 +102,3 @@ def test_fresh_seeds_are_none_of_the_searchs() -> None:
     seeds = {fresh_seed(seed, repeat) for seed in range(3) for repeat in range(5)}
     assert len(seeds) == 15
     assert seeds.isdisjoint(range(100))
-
-
-def test_estimates_are_drawn_to_the_mean_by_their_noise() -> None:
-    assert shrunk([0.8, 0.9, 1.0], [0.0, 0.0, 0.0]) == [0.8, 0.9, 1.0]
-    low, middle, high = shrunk([0.8, 0.9, 1.0], [0.01, 0.01, 0.06])
-    assert 0.8 < low < middle == pytest.approx(0.9)
-    assert 0.9 < high < 1 - (low - 0.8)
-    assert shrunk([0.8, 0.9], [1.0, 1.0]) == pytest.approx([0.85, 0.85])

@@ -15,6 +15,7 @@ from openevolve.commands.display import PlainDisplay
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import UserError
+from openevolve.inspect.asking import ask, request
 from openevolve.search.final import course_of, winner_of
 from openevolve.settings.models import Config
 from openevolve.state.journal import read_journal
@@ -172,6 +173,16 @@ def test_a_final_goes_on_where_it_was_ended(
     assert winner_of(result.state) == winner_of(held[1].state)
     assert looks(tmp_path) == looks(held[0])
     assert all(looks(tmp_path)[key] == 1 for key in done)
+
+
+def test_a_request_to_stop_is_heard(held: tuple[Path, Result], tmp_path: Path) -> None:
+    process = start(tmp_path)
+    wait_for_events(tmp_path / "out/journal.jsonl", "looked", 3)
+    ask(str(tmp_path / "out"), request("stop"))
+    output, _ = process.communicate(timeout=60)
+    assert output.splitlines()[-1] == "stopped at a request"
+    assert sum(looks(tmp_path).values()) < sum(looks(held[0]).values())
+    assert winner_of(run(tmp_path).state) == winner_of(held[1].state)
 
 
 def test_who_fails_in_the_final_is_out_of_it(held: tuple[Path, Result], tmp_path: Path) -> None:

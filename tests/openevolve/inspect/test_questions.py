@@ -17,7 +17,7 @@ from openevolve.inspect.database import sql
 from openevolve.inspect.decisions import decisions
 from openevolve.inspect.facts import Fact, facts, iteration_of
 from openevolve.inspect.reading import Run, read_run
-from openevolve.inspect.shrinkage import luck_of_the_best, shrunk
+from openevolve.population.shrinkage import luck_of_the_best, shrunk
 from openevolve.state.state import State
 from tests.support import scripted
 from tests.support.inspected import hostile_run

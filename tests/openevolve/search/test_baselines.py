@@ -7,7 +7,7 @@ from openevolve.state.view import View
 from openevolve.testing.parents import ParentStrategyContract, populated
 
 
-class _WithoutDraws(ParentStrategyContract):
+class WithoutDraws(ParentStrategyContract):
     def test_another_seed_gives_other_choices(self) -> None:
         """Not here: there is one choice."""
         first, config = self.build("random_seed=5")
@@ -17,15 +17,15 @@ class _WithoutDraws(ParentStrategyContract):
         assert chosen[0] == chosen[1]
 
 
-class TestInitial(_WithoutDraws):
+class TestInitial(WithoutDraws):
     strategy = Initial
 
 
-class TestLatest(_WithoutDraws):
+class TestLatest(WithoutDraws):
     strategy = Latest
 
 
-class TestBest(_WithoutDraws):
+class TestBest(WithoutDraws):
     strategy = Best
 
 
