@@ -15,7 +15,7 @@ from typing import Any
 
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
-from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables, tuning
+from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables, texts, tuning
 from openevolve.inspect.asking import ask, request
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import RUNS, Run, all_runs, find_journal, read_run
@@ -57,7 +57,7 @@ VERBS: dict[str, Verb] = {
     "show": Verb(
         "all of one program: code, why it was made, conversation, measurements, failure",
         lambda run, options: single.show(run, options.id),
-        tables.program,
+        texts.program,
         (_ID,),
     ),
     "diff": Verb(
@@ -69,25 +69,25 @@ VERBS: dict[str, Verb] = {
     "lineage": Verb(
         "the way from the initial program, step by step",
         lambda run, options: single.lineage(run, options.id),
-        tables.lineage,
+        texts.lineage,
         (_ID,),
     ),
     "compare": Verb(
         "two programs: difference, error, p-value, part by part",
         lambda run, options: comparing.compare(run, options.id, options.other),
-        tables.comparison,
+        texts.comparison,
         (_ID, ("other", {"metavar": "ID"})),
     ),
     "compare-runs": Verb(
         "the best of two runs: difference, error, p-value, settings that differ",
         lambda run, options: comparing.compare_runs(run, read_run(options.other)),
-        tables.comparison,
+        texts.comparison,
         (("other", {"metavar": "OTHER_RUN"}),),
     ),
     "context": Verb(
         "what a proposal was made from: the programs that were drawn, the prompt",
         lambda run, options: single.context(run, options.id),
-        tables.context,
+        texts.context,
         (_ID,),
     ),
     "pareto": Verb(
@@ -220,7 +220,7 @@ def _runs(rows: Sequence[dict[str, Any]]) -> str:
         (
             (row["run"], "-", "-", "-", row["problem"]) if "problem" in row else
             (row["run"], f"{row['done']}/{row['asked']}",
-             tables.spread(row["best"]["fitness"], row["best"]["error"]) if row["best"] else "-",
+             tables.finding(row["best"]) if row["best"] else "-",
              f"{row['hours']:.2f}", row["standing"])
             for row in rows
         ),

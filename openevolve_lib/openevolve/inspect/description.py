@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from openevolve.inspect import questions
+from openevolve.inspect.afresh import confirmation_of
 from openevolve.inspect.clean import shown, without_held_out
 from openevolve.inspect.decisions import decisions
 from openevolve.inspect.facts import Fact, facts
@@ -72,6 +73,7 @@ def overview(run: Run) -> dict[str, Any]:
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": questions.status(run),
         "verdict": verdict(ranked),
+        "confirmation": confirmation_of(run.folder),
         "tie_break": run.state.config.database.tie_break_metric,
         "axes": [{"name": axis.name, "edges": list(axis.edges)} for axis in run.state.population.axes],
         "parts": parts_of(
@@ -120,13 +122,16 @@ def verdict(ranked: list[Fact]) -> dict[str, Any] | None:
     """What speaks for the best being better than the initial program, and what luck alone would give.
 
     None where there is nothing to compare. ``luck`` is what the best of as many equal programs would seem
-    to be ahead, ``alike`` how many others are within two standard errors of the best.
+    to be ahead, ``alike`` how many others are within two standard errors of the best. After a final
+    ``afresh_gain`` is that of the winner's fresh score over the initial program, which was not selected.
     """
     first = next((row for row in ranked if row["iteration"] == 0), None)
     if first is None or len(ranked) < 2:
         return None
     best = ranked[0]
     found: dict[str, Any] = {"gain": best["fitness"] - first["fitness"], "count": len(ranked)}
+    if best["final"]:
+        found |= _afresh_gain(best["final"], first)
     if any(row["error"] is None for row in ranked):
         return found
     behind = [(best["fitness"] - row["fitness"], hypot(best["error"], row["error"])) for row in ranked[1:]]
@@ -136,6 +141,17 @@ def verdict(ranked: list[Fact]) -> dict[str, Any] | None:
         "luck": luck_of_the_best(len(ranked), median(row["error"] for row in ranked)),
         "alike": sum(gap <= 2 * error for gap, error in behind),
     }  # fmt: skip
+
+
+def _afresh_gain(final: Mapping[str, Any], first: Fact) -> dict[str, Any]:
+    before, error = first["fitness"], first["error"]
+    if first["final"]:
+        before, error = first["final"]["score"], first["final"]["error"]
+    both = final["error"] is not None and error is not None
+    return {
+        "afresh_gain": final["score"] - before,
+        "afresh_error": hypot(final["error"], error) if both else None,
+    }
 
 
 def environment(run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from openevolve.errors import UserError
+from openevolve.inspect.afresh import final_scores
 from openevolve.inspect.clean import shown
 from openevolve.inspect.reading import Run
 from openevolve.population.shrinkage import shrunk
@@ -16,6 +17,7 @@ def facts(run: Run) -> list[Fact]:
 
     ``fitness`` is what was measured, ``error`` its standard error where the evaluator gives one, ``estimate``
     and ``estimate_error`` the same with selected luck taken back (``shrinkage``); all None without a score.
+    ``final`` is what was found of a finalist afresh (``afresh.final_scores``), None of all others.
     They are worked out once for as long as the run does not grow: callers change none.
     """
     if run.known.get("at") != run.account.events:
@@ -29,6 +31,9 @@ def _facts(run: Run) -> list[Fact]:
     elites = {key[-1]: cell for cell, key in state.population.archive_cells.items()}
     rows = [_fact(run, state.programs[iteration], elites) for iteration in sorted(state.programs)]
     _estimate(rows)
+    finals = final_scores(state)
+    for row in rows:
+        row["final"] = finals.get(row["id"])
     return rows
 
 

@@ -26,7 +26,7 @@ class LiveRun:
         self._state, self._account = State(), Account()
         self._known: dict[str, Any] = {}
         self._rows: dict[int, tuple[int, Fact]] = {}  # by iteration: since which event, without estimates
-        self._overview: tuple[tuple[int, bool], dict[str, Any]] | None = None
+        self._overview: tuple[tuple[int, bool, bool], dict[str, Any]] | None = None
         self._stamped = -1  # the event that the rows are of
 
     def read(self) -> Run:
@@ -65,7 +65,7 @@ class LiveRun:
             }
 
     def _overview_of(self, run: Run) -> dict[str, Any]:
-        at = run.account.events, run.running
+        at = run.account.events, run.running, (run.folder / "confirmation.json").exists()
         if self._overview is None or self._overview[0] != at:
             self._overview = at, overview(run)
         return self._overview[1]

@@ -10,7 +10,7 @@ from openevolve.inspect.description import environment, verdict
 from openevolve.inspect.facts import facts
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
-from openevolve.inspect.tables import number, spread
+from openevolve.inspect.tables import afresh, finding, number, spread
 
 _TOP = 10
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#!|~])")
@@ -41,8 +41,9 @@ def _summary(run: Run, answer: dict[str, Any]) -> str:
     found = "No program has a score yet."
     if best is not None:
         found = (
-            f"Best {_text(answer['fitness_metric'])}: **{spread(best['fitness'], best['error'])}** "
-            f"(iteration {best['iteration']}: {_text(best['changes'])})."
+            f"Best {_text(answer['fitness_metric'])}: **{finding(best)}** "
+            f"(iteration {best['iteration']}: {_text(best['changes'])}); "
+            f"the search measured {spread(best['fitness'], best['error'])}."
         )
     progress = f"{answer['done']} of {answer['asked']} programs done, {answer['scored']} with a score"
     return (
@@ -54,6 +55,12 @@ def _summary(run: Run, answer: dict[str, Any]) -> str:
 def _verdict(found: dict[str, Any] | None) -> str:
     if found is None:
         return "There is nothing to compare yet."
+    if "afresh_gain" in found:
+        gain = spread(found["afresh_gain"], found["afresh_error"], signed=True)
+        return (
+            f"Gain over the initial program, by fresh measurements that chose nothing: {gain}; the search "
+            f"claimed {found['gain']:+.4f}. Only data that no search has seen confirms a gain."
+        )
     if "luck" not in found:
         return f"Gain over the initial program: {found['gain']:+.4f}; the evaluator gives no error."
     return (
@@ -66,11 +73,21 @@ def _verdict(found: dict[str, Any] | None) -> str:
 
 def _best(run: Run, rows: Sequence[dict[str, Any]]) -> str:
     parts = parts_of(run.state.config.database.fitness_metric, rows[0]["metrics"])
-    heads = ["#", "iteration", "fitness", "shrunk", *parts.values(), "change"]
+    finalists = any(row["final"] for row in rows)
+    heads = [
+        "#",
+        "iteration",
+        "fitness",
+        "shrunk",
+        *(["afresh"] if finalists else []),
+        *parts.values(),
+        "change",
+    ]
     return _table(
         heads,
         (
             (rank, row["iteration"], spread(row["fitness"], row["error"]), number(row["estimate"]),
+             *([afresh(row["final"])] if finalists else []),
              *(number(row["metrics"].get(metric)) for metric in parts), row["changes"])
             for rank, row in enumerate(rows, start=1)
         ),

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from openevolve.errors import UserError
+from openevolve.inspect.afresh import final_of
 from openevolve.inspect.facts import Fact, facts
 from openevolve.inspect.reading import Run
 from openevolve.records.program import Usage
@@ -27,6 +28,7 @@ def status(run: Run) -> Answer:
         "scored": len(scored),
         "fitness_metric": state.config.database.fitness_metric,
         "best": _brief(scored[0]) if scored else None,
+        "final": final_of(state),
         "initial": next((_brief(row) for row in rows if row["iteration"] == 0), None),
         "cells": {"held": stats.elites, "of": stats.cells, "qd_score": stats.qd_score},
         "failures": dict(state.failures.most_common()),
@@ -46,14 +48,20 @@ def status(run: Run) -> Answer:
 
 
 def _brief(row: Fact) -> Answer:
-    names = ("id", "iteration", "fitness", "error", "estimate", "estimate_error", "changes")
+    names = ("id", "iteration", "fitness", "error", "estimate", "estimate_error", "final", "changes")
     return {name: row[name] for name in names}
 
 
 def ranked(rows: Sequence[Fact]) -> list[Fact]:
-    """Those with a score, best first: by the estimate where there is one, then the fitness, then age."""
+    """Those with a score, best first: the winner of a final, then by the estimate where there is one, then
+    by the fitness, then by age."""
     scored = [row for row in rows if row["status"] == "scored"]
-    return sorted(scored, key=lambda row: (-_value(row), -row["fitness"], row["iteration"]))
+    return sorted(scored, key=_order)
+
+
+def _order(row: Fact) -> tuple[bool, float, float, int]:
+    won = bool(row["final"] and row["final"]["won"])
+    return (not won, -_value(row), -row["fitness"], row["iteration"])
 
 
 def best_id(run: Run) -> str:

@@ -27,6 +27,7 @@ MODULES = (
     "scales",
     "axes",
     "figures",
+    "afresh",
     "tree",
     "diff",
     "curves",

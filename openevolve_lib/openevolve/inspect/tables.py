@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openevolve.inspect.clean import clean, one_line
+from openevolve.inspect.clean import one_line
 
 Row = Mapping[str, Any]
 
@@ -42,14 +42,32 @@ def table(
     )
 
 
+def finding(row: Row) -> str:
+    """What the best of many is likely worth: measured afresh, else estimated, else as it was measured."""
+    if row["final"]:
+        return spread(row["final"]["score"], row["final"]["error"]) + " afresh"
+    if row["estimate"] is not None:
+        return spread(row["estimate"], row["estimate_error"]) + " shrunk"
+    return spread(row["fitness"], row["error"]) + " as measured"
+
+
+def afresh(final: Row | None) -> str:
+    """A finalist's score, with its error and what it rests on."""
+    if final is None:
+        return "-"
+    return f"{spread(final['score'], final['error'])} (n = {final['measurements']})"
+
+
 def ranking(rows: Sequence[Row]) -> str:
     """A line a program."""
-    heads = ["rank", "iteration", "id", "fitness", "estimate", "changes"]
+    finalists = any(row["final"] for row in rows)
+    heads = ["rank", "iteration", "id", "fitness", "shrunk", *(["afresh"] if finalists else []), "changes"]
     return table(
         heads,
         (
             (rank, row["iteration"], row["id"][:8], spread(row["fitness"], row["error"]),
-             spread(row["estimate"], row["estimate_error"]), row["changes"])
+             spread(row["estimate"], row["estimate_error"]),
+             *([afresh(row["final"])] if finalists else []), row["changes"])
             for rank, row in enumerate(rows, start=1)
         ),
         left=["id", "changes"],
@@ -63,6 +81,7 @@ def status(answer: Row) -> str:
         "standing": answer["standing"],
         "iterations": f"{answer['done']} of {answer['asked']}, {answer['scored']} programs with a score",
         "best": _program(best, metric),
+        **({"final": _final(answer["final"])} if answer["final"] else {}),
         "initial": _program(initial, metric),
         "archive": f"{answer['cells']['held']} of {answer['cells']['of']} cells",
         "failures": _counts(answer["failures"]),
@@ -81,7 +100,20 @@ def _program(row: Row | None, metric: str) -> str:
     text = f"{metric} {spread(row['fitness'], row['error'])}"
     if row["estimate"] is not None:
         text += f", shrunk {spread(row['estimate'], row['estimate_error'])}"
+    if row["final"]:
+        text += f", afresh {afresh(row['final'])}"
     return f"{text} (iteration {row['iteration']}, {row['id'][:8]}: {row['changes']})"
+
+
+def _final(final: Row) -> str:
+    who = f"iterations {', '.join(map(str, final['iterations']))}"
+    if not final["iterations"]:
+        return "all finalists failed"
+    if final["outdated"]:
+        return f"{who}: the search has gone on since"
+    if final["over"]:
+        return f"over, after {final['measured']} fresh measurements of {who}"
+    return f"{who}: {final['measured']} measured afresh, {final['lacking']} lacking in this round"
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -131,19 +163,6 @@ def operators(rows: Sequence[Row]) -> str:
     )  # fmt: skip
 
 
-def lineage(rows: Sequence[Row]) -> str:
-    return table(
-        ["iteration", "id", "fitness", "gain", "proposer", "changes"],
-        (
-            (row["iteration"], row["id"][:8], spread(row["fitness"], row["error"]),
-             spread(row["gain"], row["gain_error"], signed=True),
-             " · ".join(filter(None, (row["proposer"], row["model"]))), row["changes"])
-            for row in rows
-        ),
-        left=["id", "proposer", "changes"],
-    )  # fmt: skip
-
-
 def cost(answer: Row) -> str:
     rows = (
         (entry["purpose"], entry["model"] or "-", entry["calls"], number(entry["usage"]["prompt_tokens"]),
@@ -172,77 +191,6 @@ def matches(rows: Sequence[Row]) -> str:
     )
 
 
-def comparison(answer: Row) -> str:
-    """Of two programs or two runs."""
-    lines = [_side("first", answer["first"]), _side("second", answer["second"])]
-    difference = spread(answer["difference"], answer["error"], signed=True)
-    p_value = "" if answer["p_value"] is None else f", p = {answer['p_value']:.3g} (independent errors)"
-    lines.append(f"{'difference:':<12}{difference}{p_value}")
-    if "estimated" in answer:
-        lines.append(f"{'estimated:':<12}{answer['estimated']:+.4f}, with selected luck taken back")
-    if answer.get("paired"):
-        paired = answer["paired"]
-        lines.append(
-            f"{'paired:':<12}{paired['mean']:+.4f} over {paired['count']} parts of the fitness, p = "
-            f"{paired['p_value']:.3g} (all flips of signs; never below {paired['smallest_possible']:.3g})"
-        )
-    return clean("\n".join(lines)) + "\n\n" + (_parts(answer) if "parts" in answer else _settings(answer))
-
-
-def _side(name: str, row: Row) -> str:
-    score = spread(row["fitness"], row["error"])
-    return (
-        f"{name + ':':<12}{score} (iteration {row['iteration']}, {row['id'][:8]}: {one_line(row['changes'])})"
-    )
-
-
-def _parts(answer: Row) -> str:
-    return table(
-        ["part", "first", "second", "difference"],
-        (
-            (
-                row["part"],
-                number(row["first"]),
-                number(row["second"]),
-                spread(row["difference"], None, signed=True),
-            )
-            for row in answer["parts"]
-        ),
-        left=["part"],
-    )
-
-
-def _settings(answer: Row) -> str:
-    heads = ["setting", *(f"{position} run" for position in ("first", "second"))]
-    rows = ((row["name"], row["first"], row["second"]) for row in answer["settings"])
-    return f"settings that differ\n{table(heads, rows, left=heads)}"
-
-
-def context(answer: Row) -> str:
-    """What a proposal was made from."""
-    groups = {
-        "parent": [answer["parent"]],
-        **{name: answer[name] for name in ("top", "inspirations", "failures")},
-    }
-    rows = [(name, row) for name, found in groups.items() for row in found if row is not None]
-    programs = table(
-        ["as", "iteration", "id", "fitness", "changes"],
-        (
-            (
-                name,
-                row["iteration"],
-                row["id"][:8],
-                spread(row["fitness"], row["error"]),
-                row["changes"] or row["message"],
-            )
-            for name, row in rows
-        ),
-        left=["as", "id", "changes"],
-    )
-    prompt = "\n\n".join(f"── {message['role']} ──\n{message['content']}" for message in answer["prompt"])
-    return clean(f"{_choice(answer)}\n\n{programs}\n\n{prompt or 'no language model was asked'}")
-
-
 def records(rows: Sequence[Row]) -> str:
     """Whatever columns there are."""
     heads = list(rows[0]) if rows else []
@@ -251,45 +199,3 @@ def records(rows: Sequence[Row]) -> str:
     )
     words = [name for name in heads if any(isinstance(row[name], str) for row in rows)]
     return table([one_line(name) for name in heads], cells, left=[one_line(name) for name in words])
-
-
-def program(row: Row) -> str:
-    """All of one program, under headings; empty ones are left out."""
-    head = [
-        f"program {row['id']}, iteration {row['iteration']}: {row['status']}",
-        f"parents: {', '.join(row['parents']) or 'none'}",
-        f"changes: {one_line(row['changes'], 300) or '-'}",
-        f"fitness: {spread(row['fitness'], row['error'])}",
-    ]
-    parts = {
-        "why it was made": _choice(row["choice"]),
-        "refused before": "\n".join(f"{entry['gate']}: {entry['reason']}" for entry in row["refusals"]),
-        "failure": f"{row['failure']}: {row['message']}" if row["failure"] else row["message"],
-        "measurements": "\n".join(f"{name:<40} {number(value, 5)}" for name, value in row["metrics"].items()),
-        "archive": row["archive"],
-        "decisions": "\n".join(f"rung {d['rung']}: {d['verdict']}: {d['why']}" for d in row["decisions"]),
-        **row["artifacts"],
-        "output": row["output"],
-        "review": row["review"],
-        **_conversation(row["conversation"]),
-        "code": row["code"],
-    }
-    shown = [f"── {one_line(name)} ──\n{text.strip()}" for name, text in parts.items() if text.strip()]
-    return clean("\n".join(head) + "\n\n" + "\n\n".join(shown))
-
-
-def _choice(choice: Row | None) -> str:
-    if choice is None:
-        return ""
-    draw = "" if choice["draw"] is None else f", draw {choice['draw']:.3f}"
-    return f"{choice['strategy']}: {choice['rule']}{draw}, island {choice['island']}"
-
-
-def _conversation(replies: Sequence[Row]) -> dict[str, str]:
-    parts = {}
-    for turn, reply in enumerate(replies, start=1):
-        call = f"{reply['purpose']} {turn}"
-        for message in reply["messages"]:
-            parts[f"{call}, {message.get('role', '')}"] = str(message.get("content", ""))
-        parts[f"{call}, {reply['model'] or 'no model'}"] = reply["text"] or reply["problem"]
-    return parts

@@ -82,6 +82,8 @@ class Halving:
     def _course(self) -> tuple[Sequence[str], list[Measure]]:
         """Who is left, and what they lack."""
         survivors = list(self._final.candidates)
+        if not survivors:  # all of them failed
+            return [], []
         rounds = max(1, math.ceil(math.log2(len(survivors))))
         allowance = 0.0
         for _ in range(rounds):

@@ -3,77 +3,20 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from openevolve.commands.display import PlainDisplay
-from openevolve.engine.plan import Plan
-from openevolve.engine.run import Result, execute
+from openevolve.engine.run import Result
 from openevolve.errors import UserError
 from openevolve.inspect.asking import ask, request
 from openevolve.search.final import course_of, winner_of
-from openevolve.settings.models import Config
 from openevolve.state.journal import read_journal
 from openevolve.state.replay import replay
-from tests import PROJECT
-from tests.support.scripted import INITIAL, RandomWalk, settings
+from tests.support.finals import EVALUATOR, run, start
 from tests.support.walks import wait_for_events
-
-# X says how good a program is; a score is that and luck, which every repeat has of its own.
-EVALUATOR = """
-import os, random, time
-
-UNITS = {"noisy": (0.2, 2), "calm": (0.02, 1)}  # luck, and repeats of an evaluation
-
-def one(program_path, unit, repeat):
-    space = {}
-    with open(program_path) as file:
-        code = file.read()
-    exec(code, space)
-    return space["X"] / 100 + random.Random(f"{code} {unit} {repeat}").gauss(0, UNITS[unit][0])
-
-def evaluate(program_path):
-    values = {unit: [one(program_path, unit, r) for r in range(n)] for unit, (_, n) in UNITS.items()}
-    means = {unit: sum(found) / len(found) for unit, found in values.items()}
-    first, second = values["noisy"]
-    facts = {"noisy_se": abs(first - second) / 2, "size": abs(means["calm"] - 0.5) * 2}
-    return {**means, **facts, "combined_score": sum(means.values()) / 2}
-
-def units():
-    costs = {"noisy": 1, "calm": 4}
-    return [
-        {"name": unit, "group": unit, "cost": costs[unit], "repeats": n, "metric": unit}
-        for unit, (_, n) in UNITS.items()
-    ]
-
-def measure(program_path, unit, repeat):
-    time.sleep(float(os.environ.get("SLOW", 0)))
-    if os.environ.get("FAILS") == os.path.basename(program_path):
-        raise ArithmeticError("half")
-    return {"combined_score": one(program_path, unit, repeat)}
-"""
-
-OVERRIDES = ("final_share=0.6", "database.num_islands=1", "evaluator.preload=[random]")
-
-
-def plan_of(folder: Path, config: Config, evaluator: str = EVALUATOR, **environment: str) -> Plan:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "initial.py").write_text(INITIAL)
-    (folder / "evaluator.py").write_text(evaluator)
-    return Plan(
-        config, folder / "initial.py", folder / "evaluator.py", folder / "out",
-        proposer=RandomWalk(), environment=environment,
-    )  # fmt: skip
-
-
-def run(folder: Path, *overrides: str, evaluator: str = EVALUATOR, **environment: str) -> Result:
-    plan = plan_of(folder, settings(*OVERRIDES, *overrides), evaluator, **environment)
-    return execute(plan, PlainDisplay())
 
 
 def looks(folder: Path) -> Counter[tuple[str, str, int]]:
@@ -146,19 +89,6 @@ def test_a_final_that_is_over_is_not_held_again(held: tuple[Path, Result], tmp_p
     assert set(looks(tmp_path).values()) == {1}  # nothing is measured twice, in no final
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.openevolve.engine.test_final import run
-print(run(Path(sys.argv[1]), SLOW="0.05").reason)
-"""
-
-
-def start(folder: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", SCRIPT, str(folder)]
-    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_final_goes_on_where_it_was_ended(
     number: signal.Signals, held: tuple[Path, Result], tmp_path: Path
@@ -194,6 +124,14 @@ def test_who_fails_in_the_final_is_out_of_it(held: tuple[Path, Result], tmp_path
     assert result.state.final is not None
     assert favourite not in {winner.program_id, *result.state.final.candidates}
     assert result.reason == "completed"
+
+
+def test_if_all_fail_nobody_wins(tmp_path: Path) -> None:
+    result = run(tmp_path, FAILS="all")
+    assert result.reason == "completed"
+    assert result.state.final is not None
+    assert result.state.final.candidates == ()
+    assert winner_of(result.state) is None
 
 
 def test_without_units_a_run_says_so_before_it_begins(tmp_path: Path) -> None:

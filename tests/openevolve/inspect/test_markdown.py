@@ -19,7 +19,7 @@ def test_it_tells_the_best_and_the_way_there(tmp_path: Path) -> None:
     assert path == run.folder / "report.md"
     text = path.read_text()
     best = questions.ranked(facts(run))[0]
-    assert f"**{best['fitness']:.4f}** (iteration {best['iteration']}:" in text
+    assert f"**{best['fitness']:.4f} as measured** (iteration {best['iteration']}:" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert sum(line.startswith(f"| 1 | {best['iteration']} |") for line in tables) == 1
     assert "## The way to the best" in text

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openevolve.errors import UserError
-from openevolve.inspect import questions, single, tables
+from openevolve.inspect import questions, single, tables, texts
 from openevolve.inspect.clean import clean, one_line
 from openevolve.inspect.database import sql
 from openevolve.inspect.decisions import decisions
@@ -272,6 +272,6 @@ def _texts(run: Run) -> Iterator[str]:
     yield tables.cost(questions.cost(run))
     yield tables.matches(questions.search(run, "x"))
     for iteration in run.state.programs:
-        yield tables.program(single.show(run, str(iteration)))
-        yield tables.lineage(single.lineage(run, str(iteration)))
+        yield texts.program(single.show(run, str(iteration)))
+        yield texts.lineage(single.lineage(run, str(iteration)))
         yield clean(single.diff(run, str(iteration))["diff"]) or "no difference"

@@ -1,3 +1,4 @@
+import { confirmed, finalists } from "./afresh.js";
 import { decisions } from "./decisions.js";
 import { el, tip } from "./dom.js";
 import { against, archiveMap, bestSoFar } from "./figures.js";
@@ -69,6 +70,8 @@ function draw(run) {
     scored ? el("div", { class: "pair" },
       section("progress", "Best so far", "Each dot is a program. The line is the best measured by then; the broken line what it is likely worth.", bestSoFar(run)),
       section("front", "Trade-offs", "The line joins programs that none beats in both; bars are standard errors.", against(run))) : null,
+    run.status.final ? section("final", "The final", "The best of the search, measured afresh: what they claimed, what of that was luck, what was found.", finalists(run)) : null,
+    run.confirmation ? section("confirmation", "Confirmation", "Gains of the best on data that no search has seen.", confirmed(run)) : null,
     section("tree", "Genealogy", "From the initial program on the left. The way to the best is marked; open any program to read it. Arrow keys walk along the branches.", genealogy(run)),
     scored ? el("div", { class: "pair" },
       section("archive", "Archive", "The best program of each cell; the stronger the shade, the better.", archiveMap(run)),
@@ -82,7 +85,7 @@ function draw(run) {
       section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
       el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "Environment", "", environment(run)))),
     section("again", "To reproduce", "", again(run)),
-    el("footer", {}, `Written ${run.written}. Nothing of a test split is on this page.`),
+    el("footer", {}, `Written ${run.written}. ${run.confirmation ? "Of a test split only the confirmation is on this page." : "Nothing of a test split is on this page."}`),
   ].filter(Boolean));
   contents();
 }

@@ -4,7 +4,7 @@ import { extent, linear, shade } from "./scales.js";
 
 export function lines(row) {
   const score = row.fitness === null ? row.failure ?? row.status : spread(row.fitness, row.error);
-  return [`${row.iteration} · ${score}`, short(row.changes, 90), row.estimate === null ? "" : `shrunk ${spread(row.estimate, row.estimate_error)}`];
+  return [`${row.iteration} · ${score}`, short(row.changes, 90), row.estimate === null ? "" : `shrunk ${spread(row.estimate, row.estimate_error)}`, row.final ? `afresh ${spread(row.final.score, row.final.error)}` : ""];
 }
 
 export function short(text, width) {

@@ -11,6 +11,7 @@ export function leaderboard(run) {
     ["iteration", (row) => String(row.iteration), (row) => -row.iteration],
     [run.metric, (row) => spread(row.fitness, row.error), (row) => row.fitness],
     ...(run.scored.some((row) => row.estimate !== null) ? [["shrunk", (row) => spread(row.estimate, row.estimate_error), (row) => row.estimate]] : []),
+    ...(run.status.final ? [["afresh", (row) => (row.final ? spread(row.final.score, row.final.error) : "–"), (row) => row.final?.score]] : []),
     ...(tie ? [[tie, (row) => number(row.metrics[tie]), (row) => -row.metrics[tie]]] : []),
     ["seconds", (row) => number(row.seconds, 1), (row) => -row.seconds],
     ["change", (row) => row.changes || "–"],

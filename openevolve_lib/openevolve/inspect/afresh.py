@@ -1,0 +1,84 @@
+"""What was measured after the search: the final on fresh seeds, and a confirmation beside the run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from openevolve.search.final import course_of, winner_of
+from openevolve.state.state import State
+
+Answer = dict[str, Any]
+
+
+def final_scores(state: State) -> dict[str, Answer]:
+    """By program id: what a finalist's fresh measurements say, beside what the search claimed and estimated.
+
+    ``error`` is None where nothing is known of the noise. ``won`` is of the winner alone, once a final is
+    over and the search has not gone on since. Empty before a final has measured anybody on every unit.
+    """
+    final, course = state.final, course_of(state)
+    if final is None or course is None:
+        return {}
+    winner = winner_of(state)
+    return {
+        standing.program_id: {
+            "score": standing.score,
+            "error": standing.standard_error or None,
+            "measurements": standing.measurements,
+            "claimed": final.claimed.get(standing.program_id),
+            "estimated": final.estimated.get(standing.program_id),
+            "won": winner is not None and winner.program_id == standing.program_id,
+        }
+        for standing in course.standings()
+    }
+
+
+def final_of(state: State) -> Answer | None:
+    """How far the latest final is; None where none began."""
+    final, course = state.final, course_of(state)
+    if final is None or course is None:
+        return None
+    return {
+        "iterations": [state.iterations[name] for name in final.candidates],
+        "measured": len(state.looks),
+        "lacking": len(course.todo()),
+        "over": winner_of(state) is not None,
+        "outdated": final.committed < len(state.committed),
+    }
+
+
+def confirmation_of(folder: Path) -> Answer | None:
+    """What ``confirmation.json`` says, where a confirmation has ended; a file that is none is none.
+
+    Its figures are of data that no search has seen, which a confirmation opens once: they choose nothing.
+    """
+    try:
+        found = json.loads((folder / "confirmation.json").read_text(encoding="utf-8"))
+        return {
+            "trainings": int(found["trainings"]),
+            "looks": int(found["looks_at_test_split"]),
+            "programs": [_confirmed(entry) for entry in found["programs"]],
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _confirmed(entry: Mapping[str, Any]) -> Answer:
+    held_out = entry.get("test")
+    return {
+        "id": str(entry["id"]),
+        "claimed": float(entry["claimed_gain"]),
+        "validated": float(entry["validation"]["mean"]["difference"]) if "validation" in entry else None,
+        "screen": str(entry["screen"]),
+        "gain": float(held_out["mean"]["difference"]) if held_out else None,
+        "answers": [
+            {
+                "question": str(question),
+                "low": float(answer["ci95"][0]),
+                "high": float(answer["ci95"][1]),
+                "p_value": float(answer["p_holm"]),
+            }
+            for question, answer in (held_out["mean"]["answers"] if held_out else {}).items()
+        ],
+    }
