@@ -19,6 +19,7 @@ from medevonet.referee.results import Evaluation, RungResult, metrics_of
 from medevonet.referee.rungs import Brief, Rung, downsampling_factor, plan_rungs
 from medevonet.referee.scoring import DatasetRun, OnEpoch, TrainingRun, training_seed
 from medevonet.referee.starting import CandidateStarter, launcher_for
+from medevonet.referee.telling import images_of, telling
 from medevonet.statistics.artifacts import write_artifact
 from medevonet.statistics.summaries import bootstrap_statistics
 from medevonet.task import TaskConfig
@@ -191,7 +192,7 @@ class _Session:
     def look(self, repeat: int) -> EvaluationResult:
         """One training, from the seed of that repeat."""
         (dataset,) = self.datasets
-        self._train(dataset, repeat)
+        self._train(dataset, repeat, dataset.count("train"))
         assert self.network is not None
         run = DatasetRun(dataset, (self.done[dataset.name, repeat],))
         name = f"{self.uuid}-{dataset.name}-{repeat}"
@@ -232,10 +233,13 @@ class _Session:
                 f"found {network.multiply_adds:,}",
             )
 
-    def _train(self, dataset: Dataset, repeat: int) -> None:
+    def _train(self, dataset: Dataset, repeat: int, images: int | None = None) -> None:
+        """``images``: of an epoch of all that is to be trained; by default of a full evaluation."""
         seed = training_seed(self.task.seed, dataset.name, repeat)
+        images = images or images_of(self.datasets, self.task)
+        told = telling(dataset, repeat, self.task, tuple(self.done.values()), images, self.on_epoch)
         with self._candidate(dataset) as (candidate, network):
-            run = referee.train(candidate, self.task, seed, network.precision, self.on_epoch)
+            run = referee.train(candidate, self.task, seed, network.precision, told)
         self.cost += dataset.count("train") * self.task.epochs
         self.done[dataset.name, repeat] = run
 

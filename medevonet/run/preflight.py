@@ -18,8 +18,8 @@ from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import described, tried
 from medevonet.run.environment import private_paths
 from medevonet.task import DEMO_NAMES, DatasetConfig, TaskConfig, data_folder
-from openevolve.commands.display import duration
 from openevolve.commands.evolve import with_isolation
+from openevolve.commands.under_way import duration
 from openevolve.engine.run import read_program
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.cores import available_cores

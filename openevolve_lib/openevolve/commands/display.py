@@ -1,7 +1,9 @@
 """What a person sees of a running search: a live panel on a terminal, plain lines elsewhere."""
 
 import asyncio
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -11,7 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from openevolve.commands.under_way import UnderWay, duration
 from openevolve.records.program import Outcome, Program, standard_error_of
+from openevolve.records.progress import Progress
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.state.journal import Event
 from openevolve.state.state import State
@@ -27,6 +31,9 @@ class Display(Protocol):
 
         ``elapsed`` gives the seconds of running over all sessions.
         """
+
+    def told(self, program: Program, progress: Progress) -> None:
+        """How far an evaluation is, by its own word."""
 
     def close(self) -> None: ...
 
@@ -112,19 +119,15 @@ class Status:
         return duration(max(0.0, seconds))
 
 
-def duration(seconds: float) -> str:
-    """``1 h 02 min``, ``3 min 20 s`` or ``12 s``."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
-
-
 class PlainDisplay:
-    """A line for each finished iteration."""
+    """A line for each finished iteration, and now and then one on what is being evaluated."""
+
+    _SECONDS = 30.0  # from one such line to the next
 
     def __init__(self) -> None:
         self._status: Status | None = None
+        self._under_way = UnderWay()
+        self._said = -math.inf
 
     def watch(self, state: State, elapsed: Callable[[], float]) -> None:
         self._status = Status(state, elapsed)
@@ -132,6 +135,7 @@ class PlainDisplay:
     def observe(self, event: Event, state: State) -> None:
         """Only what counts gets a line."""
         status = self._status
+        self._under_way.observe(event, state)
         if status is not None and event["event"] in ("final_begun", "looked"):
             print(final_line(event, state), flush=True)
         if status is None or event["event"] != "committed":
@@ -148,6 +152,13 @@ class PlainDisplay:
             f"left: {status.time_left()}",
         ]
         print(" | ".join(columns), flush=True)
+
+    def told(self, program: Program, progress: Progress) -> None:
+        self._under_way.told(program.iteration, progress)
+        if self._status is not None and time.monotonic() - self._said >= self._SECONDS:
+            self._said = time.monotonic()
+            line = self._under_way.line(program.iteration)
+            print(f"[{program.iteration}/{self._status.config.max_iterations}] {line}", flush=True)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -177,6 +188,7 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         self._status: Status | None = None
         self._recent: list[Text] = []
+        self._under_way = UnderWay()
         self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
         self._next: asyncio.TimerHandle | None = None
 
@@ -188,10 +200,14 @@ class LiveDisplay:
         """The first event starts the drawing."""
         if self._next is None:
             self._draw()
+        self._under_way.observe(event, state)
         if event["event"] in ("final_begun", "looked"):
             self._recent = [*self._recent[-self._RECENT + 1 :], Text(final_line(event, state), no_wrap=True)]
         if event["event"] == "committed":
             self._note(state.programs[event["iteration"]], state.outcomes[event["iteration"]])
+
+    def told(self, program: Program, progress: Progress) -> None:
+        self._under_way.told(program.iteration, progress)
 
     def _draw(self) -> None:
         self._live.refresh()
@@ -214,6 +230,8 @@ class LiveDisplay:
             names.insert(names.index("failures"), "fidelity")
         for name in names:
             table.add_row(Text(name.replace("_", " "), "bold"), getattr(self._status, name)())
+        for iteration, words in self._under_way.lines():
+            table.add_row(Text(f"evaluating {iteration}", "bold"), Text(words, no_wrap=True))
         for line in self._recent:
             table.add_row("", line)
         return table

@@ -6,7 +6,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openevolve.engine.assembly import build_strategies
 from openevolve.engine.controller import Controller
@@ -19,11 +19,13 @@ from openevolve.engine.recorder import Observer, Recorder
 from openevolve.engine.resume_checks import check_continuation
 from openevolve.engine.signals import ended_by, ended_by_signals, ending_signals
 from openevolve.errors import UserError
-from openevolve.evaluating.executor import Executor
+from openevolve.evaluating.executor import Executor, Telling
 from openevolve.evaluating.isolation import Walls
 from openevolve.inspect.exports import Exports
 from openevolve.measuring.ladder import LadderReport, ladder_report
 from openevolve.proposing.edits import check_evolve_blocks
+from openevolve.records.program import Program
+from openevolve.records.progress import Progress
 from openevolve.search.stopping import TARGET_REACHED, Stopping
 from openevolve.settings.models import LadderConfig
 from openevolve.settings.registry import find
@@ -39,6 +41,13 @@ class Watching(Observer, Protocol):
     """A display, as far as a run knows it."""
 
     def watch(self, state: State, elapsed: "Clock") -> None: ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A display that shows how far an evaluation is."""
+
+    def told(self, program: Program, progress: Progress) -> None: ...
 
 
 class Clock(Protocol):
@@ -86,6 +95,8 @@ def execute(plan: Plan, display: Watching) -> Result:
         if initial_code is None:
             initial_code = read_program(plan.initial_program)
         executor = _executor(plan, walls)
+        if isinstance(executor, Telling) and isinstance(display, Listening):
+            executor.told = display.told
         try:
             record = Recorder(journal, state, [exports, display])
             steps = Steps(initial_code, strategies, executor, state, record, plan.folder)

@@ -1,19 +1,23 @@
 """What an evaluation says over its channel, and what it is answered.
 
 For each rung a line of JSON, answered by ``promote`` or ``stop``; at the end one JSON object without
-a line end. Bytes from a process that has run a program are checked, not trusted.
+a line end. Lines in between tell how far it is (``progress.py``); nothing answers those. Bytes from a
+process that has run a program are checked, not trusted.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from openevolve.evaluating.progress import MARK
 from openevolve.records.program import FailureKind, Rung
+from openevolve.records.progress import Progress
 
 MESSAGE_BYTES = 1 << 24  # of all messages of an evaluation together
 
+Hear = Callable[[Progress], None]
 Decide = Callable[[Rung], bool]  # whether the evaluation goes on; raises EvaluationFailed for a useless rung
 
 
@@ -42,11 +46,29 @@ class _RungMessage(BaseModel):
     artifacts: dict[str, str]
 
 
+class _ProgressMessage(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    what: str = Field(max_length=1000)
+    share: float | None = Field(default=None, ge=0, le=1)
+
+
+class _ProgressLine(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    progress: _ProgressMessage
+
+
+def unheard(_: Progress) -> None:
+    """Nobody wants to know."""
+
+
 class Conversation:
     """The engine's side of one evaluation's channel."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, hear: Hear = unheard) -> None:
         channel.setblocking(False)
+        self._hear = hear
         self._channel = channel
         self._buffer = bytearray()
         self._received = 0
@@ -71,16 +93,32 @@ class Conversation:
     async def last(self) -> bytes:
         """All that comes until the evaluation closes its end. Raises Unusable."""
         while await self._receive():
-            pass
+            self._hear_progress()
+        self._hear_progress()
         return bytes(self._buffer)
+
+    def _hear_progress(self) -> bool:
+        """Take lines on progress from the front of the buffer; whether there was one."""
+        heard = False
+        while self._buffer.startswith(MARK) and (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            told = _told(line)
+            heard = True
+            if told is not None:
+                self._hear(told)
+        return heard
 
     async def _next_line(self) -> bytes | None:
         """A line, taken out of the buffer; None where the end comes first."""
+        self._hear_progress()
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if not await self._receive():
                 return None
+            if self._hear_progress():
+                searched = 0
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
         return line
@@ -102,6 +140,15 @@ class Conversation:
             await asyncio.get_running_loop().sock_sendall(self._channel, line)
         except OSError:
             pass  # it has ended, and its exit says how
+
+
+def _told(line: bytes) -> Progress | None:
+    """None for what a program made up."""
+    try:
+        message = _ProgressLine.model_validate_json(line).progress
+    except ValidationError:
+        return None
+    return Progress(message.what, message.share)
 
 
 def _parsed(line: bytes, number: int) -> Rung:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from openevolve.errors import UserError
-from openevolve.evaluating import units
+from openevolve.evaluating import progress, units
 from openevolve.evaluation_result import NOT_FINITE, EvaluationFailed, EvaluationResult
 from openevolve.records.program import FailureKind
 
@@ -39,6 +39,7 @@ def main(channel: socket.socket, argument: Mapping[str, Any]) -> None:
     ``argument["offer"]`` nothing is, and the units that the evaluator offers are the artifact ``units``.
     """
     report: dict[str, object]
+    progress.listen(channel)
     try:
         evaluator = load_evaluator(Path(argument["evaluator"]))
         if argument["offer"]:

@@ -2,15 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openevolve.evaluating.channel import Decide
 from openevolve.records.measurement import Unit
 from openevolve.records.program import Outcome, Program
+from openevolve.records.progress import Progress
 
 
 def unheard() -> None:
     """Nobody wants to know."""
+
+
+Hear = Callable[[Program, Progress], None]
+
+
+def unheard_progress(_: Program, __: Progress) -> None:
+    """Nobody wants to know that either."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An executor that passes on what evaluations say of themselves while they last."""
+
+    told: Hear
 
 
 @dataclass(frozen=True)

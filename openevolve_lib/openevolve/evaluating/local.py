@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.channel import Conversation, Decide, Report, Unusable
-from openevolve.evaluating.executor import Look, unheard
+from openevolve.evaluating.executor import Hear, Look, unheard, unheard_progress
 from openevolve.evaluating.imports import preloadable
 from openevolve.evaluating.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.evaluating.isolation.client import parse_exit
@@ -57,6 +58,7 @@ class LocalExecutor:
     ) -> None:
         """``walls`` stand around evaluations; without them an evaluator may start candidates of its own."""
         self.slots = config.parallel_evaluations
+        self.told: Hear = unheard_progress
         self._config = config
         self._evaluator = evaluator
         self._suffix = file_suffix
@@ -132,7 +134,7 @@ class LocalExecutor:
             request, output = self._request(program, folder, slot, job)
             with output:
                 with server.start(request) as child:
-                    report, rung = await self._report(child, job)
+                    report, rung = await self._report(child, job, program)
                 if report.interrupted:
                     raise RunInterrupted(report.interrupted)
                 if report.failure and not report.output_tail:
@@ -186,9 +188,9 @@ class LocalExecutor:
         except OSError as error:
             raise _no_room(error) from None
 
-    async def _report(self, child: Child, job: "_Job") -> tuple[Report, int]:
+    async def _report(self, child: Child, job: "_Job", program: Program) -> tuple[Report, int]:
         """What the evaluation sent, or what its end means; and the rung that it was stopped at."""
-        conversation, rung = Conversation(child.channel), 0
+        conversation, rung = Conversation(child.channel, partial(self.told, program)), 0
         try:
             # The limit is one of programs: to say what it offers an evaluator may take longer.
             async with asyncio.timeout(_OFFER_SECONDS if job.offer else self._config.timeout):
