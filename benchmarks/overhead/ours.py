@@ -30,7 +30,8 @@ from openevolve.proposing.llm import LLMProposer
 from openevolve.records.measurement import Unit
 from openevolve.records.program import Context, Outcome, Program, Proposal
 from openevolve.reflection.reviewer import NoReflection
-from openevolve.settings.files import apply_overrides, check
+from openevolve.settings.files import layered
+from openevolve.settings.layers import Layer
 from openevolve.settings.models import Config
 from openevolve.state.journal import Event, Journal
 from openevolve.state.state import State
@@ -139,7 +140,7 @@ def run(
 def main() -> None:
     mode, folder, programs = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     settings = workload.SETTINGS | {"max_iterations": programs - 1}
-    config = check(Config, apply_overrides(settings, sys.argv[4:]), "settings")
+    config = layered([Layer("settings", settings)], sys.argv[4:])
     timeline = Timeline()
     {"loop": loop, "run": run}[mode](config, folder, timeline)
     timeline.write(folder / "timeline.json")

@@ -25,7 +25,7 @@ from medevonet.run.facts import with_facts
 from medevonet.run.folder import PROJECT, create_run, find_run
 from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
-from medevonet.run.settings import check_protocol, load_settings
+from medevonet.run.settings import CONFIG, check_protocol, load_settings, task_of
 from medevonet.run.summary import closing_summary
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.display import display_for_terminal
@@ -48,7 +48,8 @@ from openevolve.llm import try_language_models
 from openevolve.llm.provider import choose_provider, models_of_environment
 from openevolve.llm.replay import RecordedRun
 from openevolve.llm.settings import asks_models, without_models
-from openevolve.settings.files import check, public_settings, secrets_of
+from openevolve.settings.files import public_settings, secrets_of
+from openevolve.settings.layers import Override, by_source
 from openevolve.settings.models import Config
 
 SEED_PROGRAM = PROJECT / "seed_program.py"
@@ -107,7 +108,12 @@ def _main(options: argparse.Namespace) -> int:
     gpus = setup.config.evaluator.device(slot=0)
     task, device = settle_device(setup.task, SEED_PROGRAM, isolation.level, gpus)
     settings = public_settings(setup.config) | {"task": task.model_dump(mode="json")}
-    found = {"provider": provider, "device": device, "isolation": isolation.line}
+    found = {
+        "provider": provider,
+        "device": device,
+        "isolation": isolation.line,
+        "sources": by_source(setup.config.origins),
+    }
     run = setup.resumed or create_run()
     secrets = secrets_of(setup.config)
     if setup.resumed is None:
@@ -129,31 +135,35 @@ def _main(options: argparse.Namespace) -> int:
 
 def make_setup(options: argparse.Namespace) -> Setup:
     """Settings from a file or from the run to continue, with what the options change. Raises UserError."""
-    overrides = [*_preset(options), *options.overrides]
-    if options.seed is not None:
-        overrides += [f"random_seed={options.seed}", f"task.seed={options.seed}"]
-    if options.iterations is not None:
-        overrides.append(f"max_iterations={options.iterations}")
     resumed = None if options.resume is None else find_run(options.resume)
-    if resumed and options.config:
+    given = options.config or options.config_only
+    if resumed and given:
         raise UserError(
             f"expected --config or --resume, found both: a run goes on with its own settings, and with what "
-            f"--set changes; leave out --config {options.config}"
+            f"--set changes; leave out {given}"
         )
-    path = resumed / "run_info.json" if resumed else options.config or PROJECT / "config.yaml"
-    config = load_settings(path, overrides)
+    path = resumed / "run_info.json" if resumed else given
+    config = load_settings(path, _overrides(options), below=None if options.config_only else CONFIG)
     threads = max(1, available_cores() // config.evaluator.parallel_evaluations)
-    task = settled(check(TaskConfig, config.task, "task"), threads)
+    task = settled(task_of(config), threads)
     if resumed:
-        recorded = load_settings(resumed / "run_info.json", [])
-        check_protocol(check(TaskConfig, recorded.task, "task"), task)
+        check_protocol(task_of(load_settings(resumed / "run_info.json", [])), task)
     return Setup(with_facts(config, task), task, resumed)
 
 
-def _preset(options: argparse.Namespace) -> tuple[str, ...]:
+def _overrides(options: argparse.Namespace) -> list[str | Override]:
+    """What options set, the strongest last."""
+    found: list[str | Override] = []
     if options.demo:
-        return DEMO_RUN_OVERRIDES
-    return ("proposer=layers",) if options.offline else ()
+        found += [Override(setting, "--demo") for setting in DEMO_RUN_OVERRIDES]
+    if options.offline:
+        found.append(Override("proposer=layers", "--offline"))
+    found += options.overrides
+    if options.seed is not None:
+        found += [Override(f"{key}={options.seed}", "--seed") for key in ("random_seed", "task.seed")]
+    if options.iterations is not None:
+        found.append(Override(f"max_iterations={options.iterations}", "--iterations"))
+    return found
 
 
 def provider_of(config: Config) -> str:
@@ -206,7 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", type=Path, help="YAML settings (config.yaml)")
+    settings = parser.add_mutually_exclusive_group()
+    settings.add_argument("--config", type=Path, metavar="FILE", help="YAML settings over config.yaml")
+    settings.add_argument("--config-only", type=Path, metavar="FILE", help="YAML settings over nothing")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--demo", action="store_true", help="synthetic data, offline proposals, two CPU cores")
     mode.add_argument("--offline", action="store_true", help="propose without a language model")

@@ -27,7 +27,7 @@ from medevonet.run.confirm_report import conclude, written
 from medevonet.run.environment import private_paths
 from medevonet.run.folder import find_run
 from medevonet.run.looks import refuse_during_a_run
-from medevonet.run.settings import load_settings
+from medevonet.run.settings import load_settings, task_of
 from medevonet.task import TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
 from openevolve.commands.exits import EXIT_COMPLETED
@@ -35,7 +35,6 @@ from openevolve.errors import UserError
 from openevolve.evaluating.isolation import Level, establish
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.population.shrinkage import shrunk
-from openevolve.settings.files import check
 from openevolve.state.replay import replay
 
 
@@ -87,7 +86,7 @@ def _main(options: argparse.Namespace) -> int:
         return EXIT_COMPLETED
     refuse_during_a_run(run)
     config = load_settings(run / "run_info.json", [])
-    task = settled(check(TaskConfig, config.task, "task"))
+    task = settled(task_of(config))
     isolation = establish(
         config.evaluator.isolation,
         allow_unsafe=options.allow_unsafe,

@@ -29,6 +29,7 @@ from openevolve.llm.provider import choose_provider
 from openevolve.llm.settings import asks_models, check_budget, without_models
 from openevolve.proposing.prompts import build_prompt
 from openevolve.records.program import Context, Elite, Program
+from openevolve.settings.layers import by_source
 from openevolve.settings.models import Config, ModelConfig, Price
 from openevolve.state.random import random_source
 
@@ -48,6 +49,7 @@ def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: 
     """Look at everything that a run depends on; what would stop it is part of the report."""
     problems: list[str] = []
     lines = [
+        *_sources(config),
         *map("note: {}".format, config.notes),
         *_provider(config, problems),
         *_data(task, problems),
@@ -66,6 +68,14 @@ def preflight(config: Config, task: TaskConfig, program: Path, *, allow_unsafe: 
         f"ready: {'no' if problems else 'yes'}",
     ]
     return Check("\n".join(lines), not problems)
+
+
+def _sources(config: Config) -> list[str]:
+    """Which file or option every setting comes from: all names, but those of the file that sets most."""
+    found = sorted(by_source(config.origins).items(), key=lambda item: len(item[1]))
+    named = [f"settings of {source}: {', '.join(names)}" for source, names in found[:-1]]
+    rest = f"settings of {found[-1][0]}: all others that it holds" if found else "settings: none but defaults"
+    return [*named, rest]
 
 
 @contextmanager

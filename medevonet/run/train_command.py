@@ -21,15 +21,15 @@ from medevonet.run.environment import (
     private_paths,
     task_from_environment,
 )
-from medevonet.run.folder import PROJECT
 from medevonet.run.looks import count_look, run_of
-from medevonet.run.settings import load_settings
+from medevonet.run.settings import CONFIG, load_settings, task_of
 from medevonet.statistics.artifacts import SPLITS
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
 from openevolve.evaluating.isolation import establish
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.settings.files import check
+from openevolve.settings.layers import Override
 
 __all__ = ["Evaluation", "Limits", "evaluate_program", "train_and_evaluate", "train_and_evaluate_in_rungs"]
 
@@ -93,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("program", type=Path, metavar="PROGRAM", help="Python file with create_model()")
     parser.add_argument("epochs", type=int, nargs="?", metavar="EPOCHS", help="task.epochs")
-    parser.add_argument("--config", type=Path, default=PROJECT / "config.yaml", help="YAML settings")
+    settings = parser.add_mutually_exclusive_group()
+    settings.add_argument("--config", type=Path, metavar="FILE", help="YAML settings over config.yaml")
+    settings.add_argument("--config-only", type=Path, metavar="FILE", help="YAML settings over nothing")
     parser.add_argument("--demo", action="store_true", help="synthetic data, small enough for a CPU")
     parser.add_argument("--seed", type=int, help="task.seed")
     parser.add_argument("--allow-unsafe", action="store_true", help=ALLOW_UNSAFE)
@@ -102,13 +104,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _main(options: argparse.Namespace) -> int:
-    overrides = [*(DEMO_OVERRIDES if options.demo else ()), *options.overrides]
+    demo = [Override(setting, "--demo") for setting in DEMO_OVERRIDES] if options.demo else []
+    overrides = [*demo, *options.overrides]
     if options.epochs is not None:
-        overrides.append(f"task.epochs={options.epochs}")
+        overrides.append(Override(f"task.epochs={options.epochs}", "EPOCHS"))
     if options.seed is not None:
-        overrides.append(f"task.seed={options.seed}")
-    config = load_settings(options.config, overrides)
-    task = settled(check(TaskConfig, config.task, "task"))
+        overrides.append(Override(f"task.seed={options.seed}", "--seed"))
+    given: Path | None = options.config or options.config_only
+    config = load_settings(given, overrides, below=None if options.config_only else CONFIG)
+    task = settled(task_of(config))
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
     isolation = establish(
         config.evaluator.isolation,
@@ -133,7 +137,7 @@ def _main(options: argparse.Namespace) -> int:
         print(f"---\nstatus: {failure.kind}\nseconds: {time.monotonic() - start:.1f}")
         print(f"isolation: {isolation.line}")
         return EXIT_FAILED
-    of_run = options.config.parent if options.config.name == "run_info.json" else run_of(options.program)
+    of_run = given.parent if given and given.name == "run_info.json" else run_of(options.program)
     count_look(of_run or artifacts_folder(), "train.py", [str(options.program)])
     print(_summary(evaluation))
     print(f"isolation: {isolation.line}")

@@ -25,6 +25,7 @@ from openevolve.llm.replay import RecordedRun
 from openevolve.search.final import best_of, scores_of_best
 from openevolve.settings.files import load_config
 from openevolve.settings.languages import with_language_of
+from openevolve.settings.layers import Override
 from openevolve.settings.models import Config, LogLevel
 from openevolve.state.journal import read_journal
 
@@ -118,22 +119,22 @@ def _run(options: argparse.Namespace) -> int:
     return exit_code(result)
 
 
-def _overrides(options: argparse.Namespace) -> list[str]:
+def _overrides(options: argparse.Namespace) -> list[Override]:
     """Settings that have options of their own; models named here take the place of the config's."""
     found = []
     if options.iterations is not None:
-        found.append(f"max_iterations={options.iterations}")
+        found.append(Override(f"max_iterations={options.iterations}", "--iterations"))
     if options.offline:
-        found.append("proposer=offline")
+        found.append(Override("proposer=offline", "--offline"))
     if options.target_score is not None:
-        found.append(f"target_score={options.target_score}")
+        found.append(Override(f"target_score={options.target_score}", "--target-score"))
     if options.log_level:
-        found.append(f"log_level={options.log_level}")
+        found.append(Override(f"log_level={options.log_level}", "--log-level"))
     if options.primary_model or options.secondary_model:
-        found.append("llm.models=[]")
+        found.append(Override("llm.models=[]", "--primary-model"))
     for key in ("primary_model", "secondary_model"):
-        if getattr(options, key):
-            found.append(f"llm.{key}={json.dumps(getattr(options, key))}")
+        if name := getattr(options, key):
+            found.append(Override(f"llm.{key}={json.dumps(name)}", f"--{key.replace('_', '-')}"))
     return found
 
 

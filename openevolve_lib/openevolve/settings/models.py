@@ -4,7 +4,7 @@ The keys of OpenEvolve that this engine implements keep their names and meaning.
 implemented is an error that names it and the nearest known one: nothing is accepted and ignored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from openevolve.settings.axes import FeatureBins as FeatureBins
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -128,39 +130,6 @@ class PromptConfig(Section):
     programs_as_changes_description: bool = False
     system_message_changes_description: str | None = None
     initial_changes_description: str = "The initial program."
-
-
-class FeatureBins(Section):
-    """The bins of one archive axis, by their inner edges or by ``low``, ``high`` and ``count``."""
-
-    edges: list[float] | None = None
-    low: float | None = None
-    high: float | None = None
-    count: Annotated[int, Field(ge=1, le=10_000)] | None = None
-
-    @model_validator(mode="after")
-    def _one_way_of_saying_it(self) -> "FeatureBins":
-        by_range = [self.low, self.high, self.count]
-        if self.edges is not None:
-            if any(value is not None for value in by_range):
-                raise ValueError("expected either edges or low, high and count, found both")
-            if not self.edges or sorted(set(self.edges)) != self.edges:
-                raise ValueError(f"expected edges that rise, found {self.edges}")
-        elif self.low is None or self.high is None or self.count is None:
-            raise ValueError("expected edges, or all three of low, high and count")
-        elif not self.low < self.high:
-            raise ValueError(f"expected low < high, found {self.low} and {self.high}")
-        return self
-
-    def inner_edges(self) -> tuple[float, ...]:
-        """The rising boundaries between bins; ``len(inner_edges()) + 1`` bins."""
-        if self.edges is not None:
-            return tuple(self.edges)
-        assert self.low is not None
-        assert self.high is not None
-        assert self.count is not None
-        width = (self.high - self.low) / self.count
-        return tuple(self.low + width * i for i in range(1, self.count))
 
 
 class DatabaseConfig(Section):
@@ -280,11 +249,17 @@ class Config(Section):
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
     _notes: tuple[str, ...] = PrivateAttr(())
+    _origins: Mapping[str, str] = PrivateAttr({})
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What happens with settings that were read and have no counterpart here, a line each."""
         return self._notes
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """The file, preset or option that a setting comes from, by its dotted name; defaults are left out."""
+        return self._origins
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Config":
@@ -296,6 +271,11 @@ class Config(Section):
     def with_notes(self, notes: Sequence[str]) -> "Config":
         copied = self.model_copy()
         copied._notes = (*self._notes, *notes)
+        return copied
+
+    def with_origins(self, origins: Mapping[str, str]) -> "Config":
+        copied = self.model_copy()
+        copied._origins = dict(origins)
         return copied
 
     @field_validator("features", mode="before")

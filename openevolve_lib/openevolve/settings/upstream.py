@@ -154,9 +154,10 @@ def _rename(found: Adapted) -> None:
     for _, prompt in _sections(values, "prompt"):
         _rename_in_prompt(found, prompt)
     for _, llm in _sections(values, "llm"):
-        prompt = values.setdefault("prompt", {})
+        prompt = values.get("prompt", {})
         if isinstance(llm.get("system_message"), str) and isinstance(prompt, dict):
             message = llm.pop("system_message")
+            values["prompt"] = prompt
             if prompt.setdefault("system_message", message) != message:
                 found.notes.append("llm.system_message: prompt.system_message counts")
 

@@ -78,6 +78,10 @@ def test_the_run_directory_is_as_documented(demo: tuple[Path, str]) -> None:
     assert info["device"] == "cpu"
     assert info["isolation"].startswith("strict: walls around files, network")
     assert info["config"]["task"]["datasets"] == ["demo-breastmnist", "demo-dermamnist"]
+    assert info["sources"]["--set"] == ["task.datasets", "task.epochs"]
+    assert info["sources"]["--iterations"] == ["max_iterations"]
+    assert "task.batch_size" in info["sources"]["--demo"]
+    assert "task.max_lr" in info["sources"][str(PROJECT / "config.yaml")]
     evaluated = [
         e["outcome"]["program_id"]
         for e in journal(folder)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from medevonet.run.settings import check_protocol, load_settings
+from medevonet.run.settings import CONFIG, check_protocol, load_settings
 from medevonet.task import TaskConfig
 from openevolve.errors import UserError
+from openevolve.settings.files import public_settings
+from openevolve.settings.layers import by_source
 
 
 def test_a_run_goes_on_with_the_protocol_that_its_scores_rest_on() -> None:
@@ -40,3 +42,31 @@ def test_settings_of_a_run_with_a_single_rung_are_still_read(tmp_path: Path) -> 
     (tmp_path / "run_info.json").write_text(json.dumps({"config": settings}), encoding="utf-8")
     config = load_settings(tmp_path / "run_info.json", ["task.epochs=3"])
     assert TaskConfig.model_validate(config.task) == TaskConfig(size=28, rung_shares=[0.15], epochs=3)
+
+
+def test_a_file_of_a_few_lines_lies_over_the_projects_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("max_iterations: 3\ntask: {epochs: 2}\n", encoding="utf-8")
+    config = load_settings(own, ["task.size=28"])
+    assert (config.max_iterations, config.database.fitness_metric) == (3, "mean_val_auc")
+    assert set(config.features) == {"params", "efficiency"}
+    assert "create_model" in config.prompt.system_message
+    assert (config.task["epochs"], config.task["size"], config.task["batch_size"]) == (2, 28, 64)
+    assert config.origins["task.epochs"] == str(own)
+    assert config.origins["task.size"] == "--set"
+    assert config.origins["task.batch_size"] == str(CONFIG)
+    alone = load_settings(own, [], below=None)
+    assert (alone.max_iterations, alone.features, alone.evaluator.preload) == (3, {}, [])
+
+
+def test_a_run_that_goes_on_knows_where_its_settings_came_from(tmp_path: Path) -> None:
+    first = load_settings(None, ["lag=4"])
+    path = tmp_path / "run_info.json"
+    sources = by_source(first.origins)
+    path.write_text(json.dumps({"config": public_settings(first), "sources": sources}), encoding="utf-8")
+    again = load_settings(path, ["lag=5", "llm.top_p=1"])
+    assert again.origins["lag"] == again.origins["llm.top_p"] == "--set"
+    assert again.origins["task.size"] == str(CONFIG)
+    assert again.origins["target_score"] == "default"
+    with pytest.raises(UserError, match=r"^--set: task\.epochs: expected at least 1, found 0$"):
+        load_settings(path, ["task.epochs=0"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from medevonet.task import TaskConfig
-from openevolve.settings.files import apply_overrides, check, load_config, public_settings
+from openevolve.settings.files import check, load_config, public_settings
 from openevolve.settings.models import Config, LadderConfig
 from tests import PROJECT
 from tests.support.promised_settings import KEY, PROMISED, leaves, load
@@ -83,12 +83,6 @@ def test_overrides_go_before_the_file_and_later_ones_before_earlier(tmp_path: Pa
     text = "llm: {temperature: 0.1, top_p: 0.5}"
     config = load(tmp_path, text, "llm.temperature=0.2", "llm.temperature=0.3")
     assert (config.llm.temperature, config.llm.top_p) == (0.3, 0.5)
-
-
-def test_overrides_leave_the_values_they_are_given_alone() -> None:
-    values = {"llm": {"temperature": 0.1}}
-    assert apply_overrides(values, ["llm.temperature=0.2"]) == {"llm": {"temperature": 0.2}}
-    assert values == {"llm": {"temperature": 0.1}}
 
 
 def test_variables_of_the_environment_stand_for_keys_and_addresses(

@@ -7,7 +7,7 @@ with the preset's name, whose value is the package that holds ``NAME.yaml``.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 
 from openevolve.errors import UserError
+from openevolve.settings.layers import Layer
 
 GROUP = "openevolve.presets"
 
 Values = Mapping[str, Any]
-Apply = Callable[[Values, Sequence[str]], dict[str, Any]]
 
 
 def names() -> list[str]:
@@ -38,45 +38,45 @@ def preset(name: str) -> dict[str, Any]:
     return {key: value for key, value in _read(name).items() if key != "about"}
 
 
-def layered(values: Values, overrides: Sequence[str], apply: Apply) -> tuple[dict[str, Any], list[str]]:
-    """A file's values and what ``--set`` gives, with the preset that one of them names; and notes on it.
+def with_preset(files: Sequence[Layer], options: Sequence[Layer]) -> tuple[list[Layer], str | None]:
+    """All layers, the lowest first, with that of the preset that is named; and its name. Raises UserError.
 
-    ``apply`` sets overrides in values. Raises UserError for an unknown preset.
+    A preset lies below the file that names it, or below all options. The uppermost word on it counts.
     """
-    given = apply(values, overrides)
-    name = _named(given)
-    if name is None:
-        return given, []
-    found = preset(name)
-    asked_for = _named(apply({}, overrides)) is not None
-    below = merged(values, found) if asked_for else merged(found, values)
-    result = apply(below, overrides)
-    return result, _notes(name, found, result)
+    for option in reversed(options):
+        if _speaks_of_it(option):
+            return _inserted(_named(option.values), files, options)
+    for number, file in reversed([*enumerate(files)]):
+        if _speaks_of_it(file):
+            return _inserted(_named(file.values), files[:number], [*files[number:], *options])
+    return [*files, *options], None
 
 
-def merged(below: Values, above: Values) -> dict[str, Any]:
-    """Both, section by section; where both have a value, that of ``above``."""
-    result = dict(below)
-    for key, value in above.items():
-        lower = result.get(key)
-        both = isinstance(value, Mapping) and isinstance(lower, Mapping)
-        result[key] = merged(lower, value) if both else value  # type: ignore[arg-type]
-    return result
+def preset_notes(name: str, result: Values) -> list[str]:
+    """Which settings are the preset's, and which of its own it does not get through."""
+    placed = [(place, value, _at(result, place)) for place, value in _leaves(preset(name))]
+    sets = [f"{place}={_shown(value)}" for place, value, now in placed if now == value]
+    kept = [f"{place}={_shown(now)} (not {_shown(value)})" for place, value, now in placed if now != value]
+    notes = [f"search.preset {name}: {about(name)}", f"search.preset {name} sets {', '.join(sets)}"]
+    return [*notes, *([f"search.preset {name} leaves as set otherwise: {', '.join(kept)}"] if kept else [])]
+
+
+def _inserted(
+    name: str | None, below: Sequence[Layer], above: Sequence[Layer]
+) -> tuple[list[Layer], str | None]:
+    found = [Layer(f"preset {name}", preset(name))] if name else []
+    return [*below, *found, *above], name
+
+
+def _speaks_of_it(layer: Layer) -> bool:
+    search = layer.values.get("search")
+    return layer.at == ("search",) or (isinstance(search, Mapping) and "preset" in search)
 
 
 def _named(values: Values) -> str | None:
     search = values.get("search")
     name = search.get("preset") if isinstance(search, Mapping) else None
     return name if isinstance(name, str) else None
-
-
-def _notes(name: str, found: Values, result: Values) -> list[str]:
-    """Which settings are the preset's, and which of its own it does not get through."""
-    placed = [(place, value, _at(result, place)) for place, value in _leaves(found)]
-    sets = [f"{place}={_shown(value)}" for place, value, now in placed if now == value]
-    kept = [f"{place}={_shown(now)} (not {_shown(value)})" for place, value, now in placed if now != value]
-    notes = [f"search.preset {name}: {about(name)}", f"search.preset {name} sets {', '.join(sets)}"]
-    return [*notes, *([f"search.preset {name} leaves as set otherwise: {', '.join(kept)}"] if kept else [])]
 
 
 def _leaves(values: Values, prefix: str = "") -> Iterator[tuple[str, Any]]:
