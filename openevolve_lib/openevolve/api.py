@@ -39,8 +39,8 @@ class BestProgram:
 
     id: str
     code: str
-    metrics: Mapping[str, float]
-    iteration: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    iteration: int = 0
     artifacts: Mapping[str, str] = field(default_factory=dict)
 
 

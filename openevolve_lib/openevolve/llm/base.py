@@ -3,9 +3,10 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from openevolve.errors import RunInterrupted, UserError
+from openevolve.instead import absent_names
 from openevolve.records.program import Usage
 from openevolve.settings.models import LLMConfig
 
@@ -86,3 +87,6 @@ def at_temperature(model: LanguageModel, temperature: float) -> LanguageModel:
 
 
 Models = Callable[[LLMConfig], LanguageModel]  # how a run reaches its language models; raises UserError
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -3,8 +3,10 @@
 import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from openevolve.errors import UserError
+from openevolve.instead import absent_names
 from openevolve.llm.base import Completion, LanguageModel, Message, at_temperature
 
 
@@ -31,3 +33,7 @@ class Ensemble:
         async with AsyncExitStack() as stack:
             for model in self._models:
                 stack.push_async_callback(model.close)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -1,7 +1,6 @@
-"""Every setting of a run, as pydantic models (``config_files`` reads them from YAML and ``--set``).
+"""Every setting of a run, as pydantic models (``settings.files`` reads them from YAML and ``--set``).
 
-The keys of OpenEvolve that this engine implements keep their names and meaning. A key that is not
-implemented is an error that names it and the nearest known one: nothing is accepted and ignored.
+The keys of OpenEvolve keep their names and meaning. Nothing is accepted and ignored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from pydantic import (
 )
 
 from openevolve.settings.axes import FeatureBins as FeatureBins
+from openevolve.settings.settled import Settled
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -27,7 +27,7 @@ Operator = Literal["explore", "refine", "simplify", "mate", "fix", "target"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-class Section(BaseModel):
+class Section(Settled, BaseModel):
     """A part of the config: unknown keys are refused and values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -243,8 +243,7 @@ class Config(Section):
     evaluator: EvaluatorConfig = EvaluatorConfig()
     # full, settings of the ladder (rungs, by evaluate_rungs of the evaluator), or another allocation
     fidelity: str | LadderConfig = "full"
-    # Of the cost of all evaluations: kept for measuring the best programs afresh at the end, which says who
-    # is best and how good. 0: none; needs units() and measure() of the evaluator.
+    # Of the cost of all evaluations: kept to measure the best afresh at the end (units(), measure()); 0: none
     final_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
