@@ -14,6 +14,7 @@ from openevolve.evaluation_result import NOT_FINITE
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import Calls, ProviderFailed
 from openevolve.measuring.ladder import Allocation
+from openevolve.population.fitness import stand_in, unlike
 from openevolve.population.migration import migration_due
 from openevolve.proposing.desk import Desk, Proposer
 from openevolve.proposing.gates.base import Gate, guard
@@ -170,10 +171,20 @@ class Steps:
                 f"expected an initial program with a score, found {outcome.failure}: {outcome.message}"
                 f"\n{outcome.output_tail}".rstrip()
             )
+        if iteration == 0:
+            self._say_what_fitness_is(outcome.metrics)
         code = self._state.programs[iteration].code
         duplicate = self._state.member_like(code) if outcome.evaluated else None
         self._record("committed", iteration=iteration, duplicate_of=duplicate)
         self.migrate()
+
+    def _say_what_fitness_is(self, metrics: Mapping[str, float]) -> None:
+        """Raises UserError where something else than the fitness metric would be, and says nothing."""
+        names = self._state.population.judged_by(metrics)
+        if len(names) > 1 and (problem := unlike(names, metrics)):
+            raise UserError(problem)
+        if note := stand_in(names, self._state.config.database.fitness_metric):
+            log.warning("WARNING: %s", note)
 
     def migrate(self) -> None:
         """Move programs between islands where it is time to."""

@@ -90,7 +90,8 @@ def execute(plan: Plan, display: Watching) -> Result:
     ):
         exports = Exports(plan.folder, plan.config.checkpoint_interval, plan.config.file_suffix)
         state = _replayed(journal.path, exports)
-        check_continuation(state.settings, plan.config)
+        if state.committed:
+            check_continuation(state.settings, plan.config)
         initial_code = state.initial_code
         if initial_code is None:
             initial_code = read_program(plan.initial_program)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openevolve.population.axes import Axis, dissimilarity, line_set
+from openevolve.population.fitness import judged_by
 from openevolve.population.island import Cell, Island, OrderKey
 from openevolve.records.program import Elite, Failure
 from openevolve.settings.models import DatabaseConfig
@@ -15,9 +16,6 @@ from openevolve.settings.registry import strategy
 _FAILURES_PER_PARENT = 5
 
 Move = tuple[str, int, int]  # a program, from an island, to another
-
-
-COMBINED_SCORE = "combined_score"
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,13 @@ class Database:
         self._failures: dict[str, deque[Failure]] = {}
 
     def fitness(self, metrics: Mapping[str, float]) -> float:
-        """The fitness metric; as in OpenEvolve, the mean of those that are no axis where it is
-        ``combined_score`` and an evaluator gives none.
+        """The fitness metric, or what stands in for it. Raises ValueError where there is nothing to go by."""
+        names = self.judged_by(metrics)
+        return sum(metrics[name] for name in names) / len(names)
 
-        Raises ValueError where there is nothing to go by.
-        """
-        name = self.config.fitness_metric
-        if name in metrics:
-            return metrics[name]
-        if name != COMBINED_SCORE:
-            raise ValueError(
-                f"expected the metric {name!r} (database.fitness_metric), found {sorted(metrics)}"
-            )
-        axis_names = {axis.name for axis in self.axes}
-        values = [value for key, value in metrics.items() if key not in axis_names]
-        if not values:
-            raise ValueError(f"expected the metric {name!r}, found {sorted(metrics)}")
-        return sum(values) / len(values)
+    def judged_by(self, metrics: Mapping[str, float]) -> list[str]:
+        """The metrics whose mean is fitness. Raises ValueError where there is nothing to go by."""
+        return judged_by(metrics, self.config.fitness_metric, {axis.name for axis in self.axes})
 
     def order(self, elite: Elite) -> OrderKey:
         """The one total order, smaller is better: fitness, then the tie-break metric, then age."""

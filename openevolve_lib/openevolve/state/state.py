@@ -116,7 +116,9 @@ class State:
             )
         self.config = check(Config, event["settings"], "journal")
         if not self.sessions:
-            self.initial_code, self.settings = event["initial_code"], event["settings"]
+            self.initial_code = event["initial_code"]
+        if not self.committed:  # nothing rests on the settings yet
+            self.settings = event["settings"]
             self.population = _population(self.config)
         self.sessions += 1
         self.finished, self.paused = None, False

@@ -144,9 +144,9 @@ def test_a_run_that_stops_early_exits_with_3_and_says_how_to_go_on(
         (["initial_program.py", "evaluator.py", "-c", "absent.yaml"],
          "absent.yaml: expected a readable YAML file, found: "),
         (["initial_program.py", "evaluator.py", "-i", "-1"],
-         "config: max_iterations: expected greater than or equal to 0, found -1"),
+         "--iterations: max_iterations: expected at least 0, found -1"),
         (["initial_program.py", "evaluator.py", "--set", "llm.temprature=1"],
-         "config: unknown key llm.temprature; the nearest known one is llm.temperature"),
+         "--set: unknown key llm.temprature; the nearest known one is llm.temperature"),
         (["initial_program.py", "evaluator.py", "--set", "seed"], "--set: expected key=value such as "),
         (["unclosed.py", "evaluator.py"], "initial program: expected an EVOLVE-BLOCK-END for every "),
         (["initial_program.py", "evaluator.py", "--checkpoint", "checkpoints/checkpoint_9"],
@@ -310,3 +310,27 @@ def test_models_and_their_server_can_be_named_on_the_command_line(
         assert exit_code([*trio, "-i", "1", "-o", "third", "--secondary-model", "small"]) == 0
         assert server.requests[-1].json["model"] == "small"
     assert events()[0]["settings"]["log_level"] == "DEBUG"
+
+
+def test_a_missing_combined_score_is_said_aloud(trio: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    Path("evaluator.py").write_text(
+        EVALUATOR.replace('"combined_score": -abs(x - 40)', '"close": x, "far": 2')
+    )
+    assert exit_code([*trio, "-i", "1", "--offline"]) == 0
+    warning = "WARNING: the evaluator gives no combined_score: fitness is the mean of close, far"
+    assert warning in capsys.readouterr().err
+
+
+def test_a_mean_over_scales_that_differ_is_refused_until_a_metric_is_named(
+    trio: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("evaluator.py").write_text(
+        EVALUATOR.replace('"combined_score": -abs(x - 40)', '"accuracy": 0.9, "latency_ms": 153')
+    )
+    assert exit_code([*trio, "-i", "1", "--offline"]) == 2
+    assert (
+        "found metrics whose mean says nothing: accuracy is 0.9, latency_ms is 153" in capsys.readouterr().err
+    )
+    again = [*trio, "-i", "1", "--offline", "--set", "database.fitness_metric=accuracy"]
+    assert exit_code(again) == 0
+    assert summary(capsys.readouterr().out)["best_accuracy"] == "0.9"

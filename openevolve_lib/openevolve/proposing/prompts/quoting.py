@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from openevolve.population.database import COMBINED_SCORE
+from openevolve.population.fitness import COMBINED_SCORE
 from openevolve.records.program import standard_error_of
 from openevolve.settings.models import Config
 
