@@ -204,7 +204,10 @@ def test_the_command_ends_with_1_and_the_failure_kind(
         (["nowhere.py"], "nowhere.py: expected a Python file that defines create_model()"),
         (["program.py", "0"], "epochs: expected at least 1, found 0"),
         (["program.py", "--set", "task.datasets=[breastminst]"], "breastminst"),
-        (["program.py", "--set", "task.sise=28"], "unknown key task.sise; the nearest known one is task.size"),
+        (
+            ["program.py", "--set", "task.sise=28"],
+            "unknown key task.sise; the nearest known one is task.size",
+        ),
         (
             ["program.py", "--set", "task.device=tpu"],
             "expected auto, cpu or a GPU such as cuda:0, found 'tpu'",
