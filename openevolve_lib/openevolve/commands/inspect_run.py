@@ -16,13 +16,10 @@ from typing import Any
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_USER_ERROR
 from openevolve.errors import UserError
 from openevolve.inspect import comparing, database, decisions, ideas, questions, single, tables, texts, tuning
-from openevolve.inspect.asking import ask, request
 from openevolve.inspect.clean import clean
 from openevolve.inspect.reading import RUNS, Run, all_runs, find_journal, read_run
-from openevolve.inspect.report import write_report
 from openevolve.inspect.tailing import last_log, tail
 from openevolve.records.request import Wish
-from openevolve.state.requests import LIMITS
 
 Options = argparse.Namespace
 
@@ -164,7 +161,11 @@ def _answer(options: Options) -> int:
             for line in tail(find_journal(options.run), options.lines, follow=options.follow):
                 print(line, flush=True)
         else:
+            if options.verb in VERBS:
+                options.read = read_run(options.run)
             print(_text(options), flush=True)
+            if options.verb in VERBS and options.read.folded is not None:
+                _keep(options.read)
     except UserError as error:
         print(f"error: {clean(str(error))}", file=sys.stderr)
         return EXIT_USER_ERROR
@@ -175,19 +176,29 @@ def _answer(options: Options) -> int:
     return EXIT_COMPLETED
 
 
+def _keep(run: Run) -> None:
+    from openevolve.inspect.keeping import keep
+
+    keep(run)
+
+
 def _text(options: Options) -> str:
     if options.verb == "runs":
         summaries = [_summary(folder) for folder in all_runs()]
         return _json(summaries) if options.json else _runs(summaries)
     if options.verb == "ctl":
+        from openevolve.inspect.asking import ask, request
+
         return ask(options.run, request(options.what, options.setting))
     if options.verb == "serve":
         _serve(options)
         return "served"
     if options.verb == "report":
+        from openevolve.inspect.report import write_report
+
         return str(write_report(read_run(options.run), options.output, options.format))
     verb = VERBS[options.verb]
-    answer = verb.answer(read_run(options.run), options)
+    answer = verb.answer(options.read, options)
     return _json(answer) if options.json else verb.text(answer)
 
 
@@ -242,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     control.add_argument("run", metavar="RUN")
     control.add_argument("what", choices=[wish.value for wish in Wish], help="stop: what runs is finished")
     control.add_argument(
-        "setting", nargs="?", default="", metavar="KEY=VALUE", help=f"of {', '.join(LIMITS)}"
+        "setting", nargs="?", default="", metavar="KEY=VALUE", help="max_iterations or budget.KEY"
     )
     live = verbs.add_parser("serve", help="all runs of a folder in the browser, live (needs the extra ui)")
     live.add_argument("directory", nargs="?", type=Path, default=RUNS, metavar="DIR", help="default: runs")

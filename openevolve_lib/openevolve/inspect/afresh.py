@@ -3,24 +3,27 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openevolve.search.final import course_of, winner_of
-from openevolve.state.state import State
+if TYPE_CHECKING:
+    from openevolve.state.state import State
 
 Answer = dict[str, Any]
 
 
-def final_scores(state: State) -> dict[str, Answer]:
+def final_scores(state: "State") -> dict[str, Answer]:
     """By program id: what a finalist's fresh measurements say, beside what the search claimed and estimated.
 
     ``error`` is None where nothing is known of the noise. ``won`` is of the winner alone, once a final is
     over and the search has not gone on since. Empty before a final has measured anybody on every unit.
     """
-    final, course = state.final, course_of(state)
-    if final is None or course is None:
+    final = state.final
+    if final is None:
         return {}
-    winner = winner_of(state)
+    from openevolve.search.final import course_of, winner_of
+
+    course, winner = course_of(state), winner_of(state)
+    assert course is not None
     return {
         standing.program_id: {
             "score": standing.score,
@@ -34,11 +37,15 @@ def final_scores(state: State) -> dict[str, Answer]:
     }
 
 
-def final_of(state: State) -> Answer | None:
+def final_of(state: "State") -> Answer | None:
     """How far the latest final is; None where none began."""
-    final, course = state.final, course_of(state)
-    if final is None or course is None:
+    final = state.final
+    if final is None:
         return None
+    from openevolve.search.final import course_of, winner_of
+
+    course = course_of(state)
+    assert course is not None
     return {
         "iterations": [state.iterations[name] for name in final.candidates],
         "measured": len(state.looks),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from openevolve.proposing.prompts.quoting import is_held_out
+from openevolve.records.held_out import is_held_out
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ def clean(text: str) -> str:
 
     Line ends and tabs stay; lone surrogates are spelled out, so that it can be printed.
     """
+    if text.isascii() and text.isprintable():
+        return text
     text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
     return _CONTROLS.sub("", text).encode("utf-8", "backslashreplace").decode("utf-8")
 

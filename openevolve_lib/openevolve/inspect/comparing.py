@@ -6,10 +6,10 @@ from math import erfc, fsum, hypot, sqrt
 from typing import Any
 
 from openevolve.errors import UserError
-from openevolve.inspect.facts import Fact, facts, iteration_of
+from openevolve.inspect.facts import Fact, facts, iteration_of, outline
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.questions import ranked
-from openevolve.inspect.reading import Run
+from openevolve.inspect.reading import Run, worked_out
 
 Answer = dict[str, Any]
 _FLIPS = 14  # parts; of more, all ways to turn their signs are too many to go through
@@ -22,7 +22,7 @@ def compare(run: Run, name: str, other: str) -> Answer:
     same images that is too large. ``paired`` looks at the parts of the fitness, such as data sets, alone.
     """
     pair = [_scored(run, each) for each in (name, other)]
-    parts = parts_of(run.state.config.database.fitness_metric, pair[0]["metrics"])
+    parts = parts_of(outline(run)["fitness_metric"], pair[0]["metrics"])
     rows = [
         {"part": part, "first": first, "second": second, "difference": first - second}
         for metric, part in parts.items()
@@ -43,7 +43,7 @@ def compare_runs(run: Run, other: Run) -> Answer:
 
     Raises UserError where a run has no score, or both have another fitness.
     """
-    metrics = [each.state.config.database.fitness_metric for each in (run, other)]
+    metrics = [outline(each)["fitness_metric"] for each in (run, other)]
     if metrics[0] != metrics[1]:
         raise UserError(f"expected two runs with one fitness, found {metrics[0]} and {metrics[1]}")
     best = []
@@ -52,7 +52,7 @@ def compare_runs(run: Run, other: Run) -> Answer:
         if not found:
             raise UserError(f"{each.folder}: expected a run with a score, found none yet")
         best.append(found[0])
-    settings = [_flat(each.state.config.model_dump(mode="json")) for each in (run, other)]
+    settings = [worked_out(each, "settings", settings_of) for each in (run, other)]
     names = sorted(
         name for name in settings[0].keys() | settings[1] if settings[0].get(name) != settings[1].get(name)
     )
@@ -66,6 +66,11 @@ def compare_runs(run: Run, other: Run) -> Answer:
             {"name": name, "first": settings[0].get(name), "second": settings[1].get(name)} for name in names
         ],
     }
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """All settings of the latest session, by their whole names."""
+    return _flat(run.state.config.model_dump(mode="json"))
 
 
 def _scored(run: Run, name: str) -> Fact:

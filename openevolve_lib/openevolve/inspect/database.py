@@ -6,7 +6,8 @@ from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.inspect.facts import Fact, facts
-from openevolve.inspect.reading import Run
+from openevolve.inspect.questions import texts_of
+from openevolve.inspect.reading import Run, worked_out
 
 TABLES = (
     "programs(iteration, id, parent, generation, island, status, fitness, error, estimate, proposer, model, "
@@ -25,7 +26,7 @@ def sql(run: Run, question: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         for table in TABLES:
             database.execute(f"CREATE TABLE {table}")
-        _fill(database, run)
+        _fill(database, run, question)
         database.set_authorizer(
             lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
         )
@@ -38,27 +39,41 @@ def sql(run: Run, question: str) -> list[dict[str, Any]]:
             raise UserError(f"expected a SELECT over {tables}; found: {error}") from None
 
 
-def _fill(database: sqlite3.Connection, run: Run) -> None:
+def _fill(database: sqlite3.Connection, run: Run, question: str) -> None:
+    """With what the question may ask for: codes and replies of a large run take a while."""
     rows = facts(run)
+    codes = [""] * len(rows)
+    if _mentions(question, "code") or "*" in question:
+        codes = [_storable(texts["code"]) for texts in worked_out(run, "texts", texts_of)]
     database.executemany(
-        f"INSERT INTO programs VALUES ({', '.join('?' * 21)})", (_program(run, row) for row in rows)
+        f"INSERT INTO programs VALUES ({', '.join('?' * 21)})",
+        (_program(row, code) for row, code in zip(rows, codes, strict=True)),
     )
-    database.executemany(
-        "INSERT INTO measurements VALUES (?, ?, ?)",
-        ((row["iteration"], name, value) for row in rows for name, value in row["metrics"].items()),
-    )
-    database.executemany(
-        "INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (iteration, reply.purpose, _storable(reply.model), reply.usage.tokens, reply.usage.cost,
-             reply.elapsed, _storable(reply.problem), _storable(reply.text))
-            for iteration, replies in run.account.replies.items()
-            for reply in replies
-        ),
-    )  # fmt: skip
+    if _mentions(question, "measurements"):
+        database.executemany(
+            "INSERT INTO measurements VALUES (?, ?, ?)",
+            ((row["iteration"], name, value) for row in rows for name, value in row["metrics"].items()),
+        )
+    if _mentions(question, "replies"):
+        replies = worked_out(run, "replies", replies_of)
+        database.executemany("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", replies)
 
 
-def _program(run: Run, row: Fact) -> tuple[Any, ...]:
+def _mentions(question: str, name: str) -> bool:
+    return name in question.casefold()
+
+
+def replies_of(run: Run) -> list[tuple[Any, ...]]:
+    """The rows of the table of replies."""
+    return [
+        (iteration, reply.purpose, _storable(reply.model), reply.usage.tokens, reply.usage.cost,
+         reply.elapsed, _storable(reply.problem), _storable(reply.text))
+        for iteration, replies in run.account.replies.items()
+        for reply in replies
+    ]  # fmt: skip
+
+
+def _program(row: Fact, code: str) -> tuple[Any, ...]:
     names = ("generation", "island", "status", "fitness", "error", "estimate", "proposer", "model", "rule",
              "changes", "failure", "message", "seconds", "proposed_at", "measured_at")  # fmt: skip
     return (
@@ -68,7 +83,7 @@ def _program(run: Run, row: Fact) -> tuple[Any, ...]:
         *(_storable(row[name]) for name in names),
         row.get("tokens", 0),
         row.get("dollars", 0.0),
-        _storable(run.state.programs[row["iteration"]].code),
+        code,
     )
 
 

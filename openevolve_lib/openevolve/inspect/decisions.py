@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from openevolve.inspect.facts import iteration_of, status_of
-from openevolve.inspect.reading import Run
+from openevolve.inspect.facts import facts, iteration_of, status_of
+from openevolve.inspect.reading import Run, worked_out
 
 Answer = dict[str, Any]
 
@@ -15,10 +15,20 @@ def decisions(run: Run, name: str | None = None, last: int | None = None) -> lis
     Each has ``iteration``, ``kind`` (drawn, refused, promoted, rejected, audited, kept, set aside, copy or
     failed) and ``why``.
     """
-    iterations = sorted(run.state.programs) if name is None else [iteration_of(run, name)]
+    made = worked_out(run, "decisions", _decisions)
+    if name is not None:
+        iteration = iteration_of(run, name)
+        return [decision for decision in made if decision["iteration"] == iteration]
+    if last is None:
+        return made
+    iterations = {row["iteration"] for row in facts(run)[-last:]} if last > 0 else set()
+    return [decision for decision in made if decision["iteration"] in iterations]
+
+
+def _decisions(run: Run) -> list[Answer]:
     return [
         {"iteration": iteration, "kind": kind, "why": why}
-        for iteration in (iterations if last is None else iterations[-last:])
+        for iteration in sorted(run.state.programs)
         for kind, why in _of(run, iteration)
     ]
 

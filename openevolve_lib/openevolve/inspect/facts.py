@@ -5,8 +5,7 @@ from typing import Any
 from openevolve.errors import UserError
 from openevolve.inspect.afresh import final_scores
 from openevolve.inspect.clean import shown
-from openevolve.inspect.reading import Run
-from openevolve.population.shrinkage import shrunk
+from openevolve.inspect.reading import Run, worked_out
 from openevolve.records.program import Outcome, Program, Usage, standard_error_of
 
 Fact = dict[str, Any]
@@ -20,10 +19,26 @@ def facts(run: Run) -> list[Fact]:
     ``final`` is what was found of a finalist afresh (``afresh.final_scores``), None of all others.
     They are worked out once for as long as the run does not grow: callers change none.
     """
-    if run.known.get("at") != run.account.events:
-        run.known.update(at=run.account.events, facts=_facts(run))
-    found: list[Fact] = run.known["facts"]
-    return found
+    return worked_out(run, "facts", _facts)
+
+
+def outline(run: Run) -> Fact:
+    """What answers need of the settings: names of metrics and axes, how much was asked for."""
+    return worked_out(run, "outline", _outline)
+
+
+def _outline(run: Run) -> Fact:
+    state = run.state
+    config = state.config
+    return {
+        "fitness_metric": config.database.fitness_metric,
+        "tie_break_metric": config.database.tie_break_metric,
+        "axes": [axis.name for axis in state.population.axes],
+        "asked": config.max_iterations,
+        "isolation": config.evaluator.isolation,
+        "paused": state.paused,
+        "finished": state.finished,
+    }
 
 
 def _facts(run: Run) -> list[Fact]:
@@ -107,6 +122,8 @@ def _estimate(rows: list[Fact]) -> None:
     scored = [row for row in rows if row["status"] == "scored"]
     if not scored or any(row["error"] is None for row in scored):
         return
+    from openevolve.population.shrinkage import shrunk
+
     estimates = shrunk([row["fitness"] for row in scored], [row["error"] for row in scored])
     for row, estimate in zip(scored, estimates, strict=True):
         row["estimate"], row["estimate_error"] = estimate.mean, estimate.sd
@@ -114,18 +131,19 @@ def _estimate(rows: list[Fact]) -> None:
 
 def iteration_of(run: Run, name: str) -> int:
     """Of a program, by its iteration or the beginning of its id. Raises UserError."""
-    state = run.state
-    if name.isascii() and name.isdecimal() and name == str(int(name)) and int(name) in state.programs:
-        return int(name)
-    found = sorted(iteration for known, iteration in state.iterations.items() if known.startswith(name))
+    rows = facts(run)
+    if name.isascii() and name.isdecimal() and name == str(int(name)):
+        number = int(name)
+        if any(row["iteration"] == number for row in rows):
+            return number
+    found = [row for row in rows if row["id"].startswith(name)]
     if name and len(found) == 1:
-        return found[0]
+        return int(found[0]["iteration"])
     if name and found:
-        ids = ", ".join(state.programs[iteration].id[:13] for iteration in found[:5])
+        ids = ", ".join(row["id"][:13] for row in found[:5])
         raise UserError(f"{name}: expected the beginning of one id, found {len(found)}: {ids}")
-    last = max(state.programs, default=None)
     raise UserError(
         f"{name!r}: expected an iteration"
-        + (f" from 0 to {last}" if last is not None else "")
+        + (f" from 0 to {rows[-1]['iteration']}" if rows else "")
         + " or the beginning of a program's id, found none like it; `openevolve leaderboard` lists programs"
     )

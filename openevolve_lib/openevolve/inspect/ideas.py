@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from openevolve.inspect.reading import Run
+from openevolve.inspect.reading import Run, worked_out
 from openevolve.inspect.tables import table
 from openevolve.records.idea import Idea
 from openevolve.state.inbox import persons_idea, put, unread
@@ -13,14 +13,20 @@ def ideas(run: Run) -> list[dict[str, Any]]:
 
     An idea in the inbox that the run has not taken in yet is "given".
     """
+    known, inbox = worked_out(run, "ideas", _queue)
+    rows = [*known, *(_row(idea, "given", None) for _, idea in unread(run.journal.parent, inbox))]
+    order = ["running", "queued", "given", "done", "failed"]
+    return sorted(rows, key=lambda row: (order.index(row["status"]), -row["priority"]))
+
+
+def _queue(run: Run) -> tuple[list[dict[str, Any]], int]:
+    """The ideas that the run has taken in, and so many lines of its inbox."""
     queue = run.state.ideas
     rows = [
         _row(idea, queue.status(key, run.state.outcomes), queue.taken.get(key))
         for key, idea in queue.all.items()
     ]
-    rows += [_row(idea, "given", None) for _, idea in unread(run.journal.parent, queue.inbox)]
-    order = ["running", "queued", "given", "done", "failed"]
-    return sorted(rows, key=lambda row: (order.index(row["status"]), -row["priority"]))
+    return rows, queue.inbox
 
 
 def give(run: Run, text: str, priority: float) -> list[dict[str, Any]]:

@@ -5,13 +5,11 @@ from threading import Lock
 from typing import Any
 
 from openevolve.errors import UserError
-from openevolve.inspect.account import Account
 from openevolve.inspect.description import overview
 from openevolve.inspect.facts import Fact, facts
-from openevolve.inspect.reading import Run, also, folder_of, info_of, is_written
-from openevolve.state.journal import Tail
-from openevolve.state.replay import fold
-from openevolve.state.state import State
+from openevolve.inspect.folding import Folded
+from openevolve.inspect.reading import Run, folder_of, info_of, is_written
+from openevolve.inspect.snapshot import Snapshot
 
 _ESTIMATES = ("estimate", "estimate_error")  # every new score moves those of all
 
@@ -22,8 +20,8 @@ class LiveRun:
     def __init__(self, journal: Path) -> None:
         self.journal = journal
         self._lock = Lock()
-        self._tail = Tail(journal)
-        self._state, self._account = State(), Account()
+        self._folded: Folded | None = None
+        self._kept: Snapshot | None = None
         self._known: dict[str, Any] = {}
         self._rows: dict[int, tuple[int, Fact]] = {}  # by iteration: since which event, without estimates
         self._overview: tuple[tuple[int, bool, bool], dict[str, Any]] | None = None
@@ -35,14 +33,19 @@ class LiveRun:
             return self._read()
 
     def _read(self) -> Run:
-        state, account = self._state, self._account
-        fold(state, also(self._tail.read(), account, state), account.events + 1)
-        if not state.sessions:
+        if self._folded is None:
+            self._kept = Snapshot.of(self.journal)
+            self._folded = Folded.of(self.journal, self._kept)
+        else:
+            self._folded.advance()
+        if not self._folded.state.sessions:
             raise UserError(f"{self.journal}: expected a run that has begun, found no event yet")
-        folder = folder_of(self.journal)
+        folder, events = folder_of(self.journal), self._folded.account.events
+        kept = self._kept if self._kept is not None and self._kept.events == events else None
         return Run(
-            folder, self.journal, state, account, info_of(folder), is_written(self.journal), self._known
-        )
+            folder, self.journal, events, info_of(folder), is_written(self.journal), self._known, kept,
+            self._folded,
+        )  # fmt: skip
 
     def page(self, since: int) -> dict[str, Any]:
         """What the page shows, with the programs that changed after the event number ``since``.
@@ -52,9 +55,9 @@ class LiveRun:
         with self._lock:
             run = self._read()
             rows = facts(run)
-            self._stamp(rows, run.account.events)
+            self._stamp(rows, run.events)
             return {
-                "at": run.account.events,
+                "at": run.events,
                 "overview": self._overview_of(run),
                 "programs": [row for row in rows if self._rows[row["iteration"]][0] > since],
                 "estimates": [
@@ -65,7 +68,7 @@ class LiveRun:
             }
 
     def _overview_of(self, run: Run) -> dict[str, Any]:
-        at = run.account.events, run.running, (run.folder / "confirmation.json").exists()
+        at = run.events, run.running, (run.folder / "confirmation.json").exists()
         if self._overview is None or self._overview[0] != at:
             self._overview = at, overview(run)
         return self._overview[1]

@@ -8,8 +8,8 @@ from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.inspect.afresh import final_of
-from openevolve.inspect.facts import Fact, facts
-from openevolve.inspect.reading import Run
+from openevolve.inspect.facts import Fact, facts, outline
+from openevolve.inspect.reading import Run, worked_out
 from openevolve.records.program import Usage
 
 Answer = dict[str, Any]
@@ -17,16 +17,26 @@ Answer = dict[str, Any]
 
 def status(run: Run) -> Answer:
     """Progress, the best, spend, failures, and what is under way."""
+    about, tallies = outline(run), worked_out(run, "tallies", _tallies)
+    isolation = run.info.get("isolation") or about["isolation"]
+    here = {"run": str(run.folder), "standing": standing(run), "running": run.running, "isolation": isolation}
+    return here | {"asked": about["asked"], "fitness_metric": about["fitness_metric"]} | tallies
+
+
+def standing(run: Run) -> str:
+    """In words: running, how it ended, or that it was cut off."""
+    about = outline(run)
+    if run.running:
+        return "running, paused" if about["paused"] else "running"
+    return about["finished"] or "cut off: no process writes it, and it has no end"
+
+
+def _tallies(run: Run) -> Answer:
     state, rows = run.state, facts(run)
     stats, scored = state.population.stats(), ranked(rows)
     return {
-        "run": str(run.folder),
-        "standing": run.standing,
-        "running": run.running,
         "done": max(0, len(state.outcomes) - (0 in state.outcomes)),
-        "asked": state.config.max_iterations,
         "scored": len(scored),
-        "fitness_metric": state.config.database.fitness_metric,
         "best": _brief(scored[0]) if scored else None,
         "final": final_of(state),
         "initial": next((_brief(row) for row in rows if row["iteration"] == 0), None),
@@ -43,7 +53,6 @@ def status(run: Run) -> Answer:
         "sessions": state.sessions,
         "spent": asdict(state.usage),
         "in_words": state.usage.in_words(),
-        "isolation": run.info.get("isolation") or state.config.evaluator.isolation,
     }
 
 
@@ -101,10 +110,10 @@ class _Metric:
 
     @classmethod
     def named(cls, name: str, run: Run) -> "_Metric":
-        config = run.state.config.database
+        about = outline(run)
         bare = name.removeprefix("-")
-        less = name.startswith("-") or bare == config.tie_break_metric
-        return cls(bare, -1 if less else 1, bare == config.fitness_metric)
+        less = name.startswith("-") or bare == about["tie_break_metric"]
+        return cls(bare, -1 if less else 1, bare == about["fitness_metric"])
 
     def of(self, row: Fact) -> float | None:
         """The value, turned so that more is better."""
@@ -123,9 +132,9 @@ def pareto(run: Run, first: str | None = None, second: str | None = None) -> lis
     ``leaderboard``. Raises UserError.
     """
     rows = ranked(facts(run))
-    config = run.state.config.database
-    x = _Metric.named(first or config.fitness_metric, run)
-    y = _Metric.named(second or config.tie_break_metric or run.state.population.axes[0].name, run)
+    about = outline(run)
+    x = _Metric.named(first or about["fitness_metric"], run)
+    y = _Metric.named(second or about["tie_break_metric"] or about["axes"][0], run)
     pairs = [(a, b, row) for row in rows if (a := x.of(row)) is not None and (b := y.of(row)) is not None]
     if first is None and second is None and not pairs:
         return rows[:1]  # the axis is one of the engine's own, and no metric
@@ -143,6 +152,10 @@ def pareto(run: Run, first: str | None = None, second: str | None = None) -> lis
 
 def cells(run: Run) -> list[Answer]:
     """The archive: what lives in each occupied cell, within which bounds, and since when."""
+    return worked_out(run, "cells", _cells)
+
+
+def _cells(run: Run) -> list[Answer]:
     state = run.state
     by_id = {row["id"]: row for row in facts(run)}
     found = []
@@ -158,6 +171,10 @@ def cells(run: Run) -> list[Answer]:
 
 def failures(run: Run) -> list[Answer]:
     """Failures by kind, the most frequent first, each with its latest example."""
+    return worked_out(run, "failures", _failures)
+
+
+def _failures(run: Run) -> list[Answer]:
     groups: dict[str, list[Fact]] = defaultdict(list)
     for row in facts(run):
         if row["failure"]:
@@ -179,6 +196,10 @@ def operators(run: Run) -> list[Answer]:
     A success is a score above the measured score of the parent. What several operators did together
     (``a+b``) counts for each of them.
     """
+    return worked_out(run, "operators", _operators)
+
+
+def _operators(run: Run) -> list[Answer]:
     rows = facts(run)
     fitness = {row["id"]: row["fitness"] for row in rows}
     groups: dict[str, list[Fact]] = defaultdict(list)
@@ -212,6 +233,10 @@ def operators(run: Run) -> list[Answer]:
 
 def cost(run: Run) -> Answer:
     """What models took, in all and by purpose and model; and seconds of evaluation."""
+    return worked_out(run, "cost", _cost)
+
+
+def _cost(run: Run) -> Answer:
     groups: dict[tuple[str, str], Usage] = defaultdict(Usage)
     calls: dict[tuple[str, str], int] = defaultdict(int)
     for replies in run.account.replies.values():
@@ -235,9 +260,33 @@ def cost(run: Run) -> Answer:
 def search(run: Run, text: str) -> list[Answer]:
     """Programs in which a text occurs, whatever its case, with the first place."""
     wanted, found = text.casefold(), []
+    for row, texts in zip(facts(run), worked_out(run, "texts", texts_of), strict=True):
+        for place, content in texts.items():
+            line = _line_with(wanted, content)
+            if line is not None:
+                where = {"iteration": row["iteration"], "id": row["id"]}
+                found.append(where | {"in": place, "line": line.strip()})
+                break
+    return found
+
+
+def _line_with(wanted: str, content: str) -> str | None:
+    """The first line of a text that holds another, whatever the case of its letters."""
+    folded = content.casefold()
+    at = folded.find(wanted)
+    if at < 0:
+        return None
+    if len(folded) == len(content) and "\r" not in content and "\n" not in wanted and content.isascii():
+        return content[content.rfind("\n", 0, at) + 1 :].partition("\n")[0]
+    return next((line for line in content.splitlines() if wanted in line.casefold()), None)
+
+
+def texts_of(run: Run) -> list[dict[str, str]]:
+    """Of each program of ``facts``, what can be searched."""
+    found = []
     for iteration, program in sorted(run.state.programs.items()):
         outcome = run.state.outcomes.get(iteration)
-        places = {
+        texts = {
             "changes": program.changes,
             "code": program.code,
             "message": outcome.message if outcome else "",
@@ -245,9 +294,5 @@ def search(run: Run, text: str) -> list[Answer]:
             "review": run.state.reviews.get(iteration, ""),
             "reply": "\n".join(reply.text or "" for reply in run.account.replies.get(iteration, ())),
         }
-        for place, content in places.items():
-            line = next((line for line in content.splitlines() if wanted in line.casefold()), None)
-            if line is not None:
-                found.append({"iteration": iteration, "id": program.id, "in": place, "line": line.strip()})
-                break
+        found.append({place: text for place, text in texts.items() if text or place == "code"})
     return found

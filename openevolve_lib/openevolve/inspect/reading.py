@@ -1,39 +1,66 @@
 """Finding a run and reading it, whether it is running, finished or was killed. Nothing of it is touched."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openevolve.errors import UserError
-from openevolve.inspect.account import Account
-from openevolve.state.journal import Event, read_journal
-from openevolve.state.replay import fold
-from openevolve.state.state import State
+from openevolve.inspect.snapshot import Snapshot
+
+if TYPE_CHECKING:  # what is heavy is imported where it is needed: most questions are answered without
+    from openevolve.inspect.account import Account
+    from openevolve.inspect.folding import Folded
+    from openevolve.state.state import State
 
 RUNS = Path("runs")
 LATEST = RUNS / "mnist" / "latest"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """What is known of a run."""
 
     folder: Path  # with run_info.json, where there is one; else with the journal
     journal: Path
-    state: State
-    account: Account
+    events: int  # so many are known
     info: Mapping[str, Any]  # run_info.json: machine, versions, commands; empty where there is none
     running: bool  # whether a process writes the journal
-    known: dict[str, Any] = field(default_factory=dict)  # what readers have worked out; see ``facts``
+    known: dict[str, Any] = field(default_factory=dict)  # what readers have worked out; see ``worked_out``
+    kept: "Snapshot | None" = None  # what an earlier reader has
+    folded: "Folded | None" = None  # what the events come to, once somebody has asked for it
 
     @property
-    def standing(self) -> str:
-        """In words: running, how it ended, or that it was cut off."""
-        if self.running:
-            return "running, paused" if self.state.paused else "running"
-        return self.state.finished or "cut off: no process writes it, and it has no end"
+    def state(self) -> "State":
+        """The fold of all events, which takes seconds where nobody has kept it."""
+        return self._folded().state
+
+    @property
+    def account(self) -> "Account":
+        return self._folded().account
+
+    def _folded(self) -> "Folded":
+        if self.folded is None:
+            from openevolve.inspect.folding import Folded
+
+            self.folded = Folded.of(self.journal, self.kept)
+        return self.folded
+
+
+T = TypeVar("T")
+
+
+def worked_out(run: Run, name: str, work: Callable[[Run], T]) -> T:
+    """What ``work(run)`` gives, once for as long as the run does not grow: callers change nothing of it."""
+    if run.known.get("at") != run.events:
+        run.known.clear()
+        run.known["at"] = run.events
+    if name not in run.known:
+        kept = run.kept if run.kept is not None and name in run.kept else None
+        run.known[name] = kept[name] if kept is not None else work(run)
+    found: T = run.known[name]
+    return found
 
 
 def read_run(name: str | None = None) -> Run:
@@ -43,19 +70,18 @@ def read_run(name: str | None = None) -> Run:
         UserError: no such run, several, a journal that is empty, damaged or of another version.
     """
     journal = find_journal(name)
-    state, account = State(), Account()
-    fold(state, also(read_journal(journal), account, state))
-    if not state.sessions:
-        raise UserError(f"{journal}: expected a run that has begun, found no event yet; look again later")
+    kept = Snapshot.of(journal)
+    if kept is not None and kept.is_whole:
+        folded, events = None, kept.events
+    else:
+        from openevolve.inspect.folding import Folded
+
+        folded = Folded.of(journal, kept)
+        events, kept = folded.account.events, None
+        if not folded.state.sessions:
+            raise UserError(f"{journal}: expected a run that has begun, found no event yet; look again later")
     folder = folder_of(journal)
-    return Run(folder, journal, state, account, info_of(folder), is_written(journal))
-
-
-def also(events: Iterator[Event], account: Account, state: State) -> Iterator[Event]:
-    """The events; ``account`` takes each in once the state has, since a fold asks for the next only then."""
-    for event in events:
-        yield event
-        account.apply(event, state)
+    return Run(folder, journal, events, info_of(folder), is_written(journal), kept=kept, folded=folded)
 
 
 def folder_of(journal: Path) -> Path:

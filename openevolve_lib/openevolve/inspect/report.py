@@ -16,6 +16,7 @@ from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.inspect.description import describe
+from openevolve.inspect.keeping import keep
 from openevolve.inspect.markdown import markdown
 from openevolve.inspect.reading import Run, read_run
 
@@ -71,7 +72,10 @@ def write_report(run: Run, target: Path | None = None, kind: str = "html") -> Pa
 def leave_report(folder: Path) -> str:
     """Write the report of a run that has ended; what became of it, as a line. It never fails a run."""
     try:
-        return f"report: {write_report(read_run(str(folder)))}"
+        run = read_run(str(folder))
+        written = f"report: {write_report(run)}"
+        keep(run)
+        return written
     except Exception as error:
         log.exception("no report of %s", folder)
         return f"report: none: {error}"

@@ -20,8 +20,16 @@ def show(run: Run, name: str) -> Fact:
     return row | details(run, iteration)
 
 
+def details_section(iteration: int) -> str:
+    """Of a snapshot."""
+    return f"program {iteration}"
+
+
 def details(run: Run, iteration: int) -> dict[str, Any]:
     """What the lines of facts do not hold. Held-out measurements stay out."""
+    if run.kept is not None and (name := details_section(iteration)) in run.kept:
+        kept: dict[str, Any] = run.kept[name]
+        return kept
     state, account = run.state, run.account
     program, outcome = state.programs[iteration], state.outcomes.get(iteration)
     choice, refusals = state.choices.get(iteration), account.refusals.get(iteration, ())
@@ -57,23 +65,21 @@ def details(run: Run, iteration: int) -> dict[str, Any]:
 def context(run: Run, name: str) -> dict[str, Any]:
     """What the proposal of an iteration was made from. Raises UserError for the initial program."""
     iteration = iteration_of(run, name)
-    choice = run.state.choices.get(iteration)
+    found = details(run, iteration)
+    choice = found["choice"]
     if choice is None:
         raise UserError(f"{name}: expected a program that was proposed, found the initial one")
     rows = {row["id"]: row for row in facts(run)}
     by_iteration = {row["iteration"]: row for row in rows.values()}
-    proposals = [reply for reply in run.account.replies.get(iteration, ()) if reply.purpose == "proposal"]
+    proposals = [reply for reply in found["conversation"] if reply["purpose"] == "proposal"]
     return {
         "iteration": iteration,
-        "strategy": choice.strategy,
-        "rule": choice.rule,
-        "draw": choice.draw,
-        "island": choice.island,
-        "parent": rows.get(choice.parent),
-        "top": [rows[each] for each in choice.top],
-        "inspirations": [rows[each] for each in choice.inspirations],
-        "failures": [by_iteration[each] for each in choice.failures],
-        "prompt": [dict(message) for message in proposals[0].messages] if proposals else [],
+        **{part: choice[part] for part in ("strategy", "rule", "draw", "island")},
+        "parent": rows.get(choice["parent"]),
+        "top": [rows[each] for each in choice["top"]],
+        "inspirations": [rows[each] for each in choice["inspirations"]],
+        "failures": [by_iteration[each] for each in choice["failures"]],
+        "prompt": proposals[0]["messages"] if proposals else [],
     }
 
 
@@ -86,12 +92,13 @@ def diff(run: Run, name: str, other: str | None = None) -> dict[str, Any]:
     if other is not None:
         source: int | None = iteration_of(run, name)
     else:
-        parents = run.state.programs[target].parent_ids
-        source = run.state.iterations[parents[0]] if parents else None
-    before = run.state.programs[source].code if source is not None else ""
+        rows = {row["id"]: row for row in facts(run)}
+        parents = next(row["parents"] for row in rows.values() if row["iteration"] == target)
+        source = rows[parents[0]]["iteration"] if parents else None
+    before = details(run, source)["code"] if source is not None else ""
     lines = difflib.unified_diff(
         before.splitlines(),
-        run.state.programs[target].code.splitlines(),
+        details(run, target)["code"].splitlines(),
         "nothing" if source is None else _label(run, source),
         _label(run, target),
         lineterm="",
@@ -100,13 +107,15 @@ def diff(run: Run, name: str, other: str | None = None) -> dict[str, Any]:
 
 
 def _label(run: Run, iteration: int) -> str:
-    return f"iteration {iteration} ({run.state.programs[iteration].id[:8]})"
+    found = next(row["id"] for row in facts(run) if row["iteration"] == iteration)
+    return f"iteration {iteration} ({found[:8]})"
 
 
 def lineage(run: Run, name: str) -> list[dict[str, Any]]:
     """The way from the initial program: each step's change, its gain and the error of that."""
     by_id = {row["id"]: row for row in facts(run)}
-    row: Mapping[str, Any] | None = by_id[run.state.programs[iteration_of(run, name)].id]
+    iteration = iteration_of(run, name)
+    row: Mapping[str, Any] | None = next(row for row in by_id.values() if row["iteration"] == iteration)
     steps: list[dict[str, Any]] = []
     while row is not None:
         parent = by_id.get(row["parents"][0]) if row["parents"] else None

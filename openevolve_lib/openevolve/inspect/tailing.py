@@ -21,8 +21,8 @@ def tail(journal: Path, count: int, *, follow: bool) -> Iterator[str]:
     Raises UserError for a damaged journal.
     """
     source = Tail(journal)
-    for event in deque(source.read(), maxlen=count):
-        yield line(event)
+    source.skip_to_last(count)
+    yield from map(line, source.read())
     while follow:
         written = is_written(journal)  # asked first: what is appended after that is read below
         yield from map(line, source.read())

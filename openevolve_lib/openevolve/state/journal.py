@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -122,10 +123,32 @@ class Tail:
     A line without its end is one that is being written, or that a killed writer left: it is no event yet.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0, lines: int = 0) -> None:
+        """``offset``: bytes, ``lines`` of them, that need no reading."""
         self._path = path
-        self._offset = 0
-        self._lines = 0
+        self._offset = offset
+        self._lines = lines
+
+    @property
+    def offset(self) -> int:
+        """Up to which byte it has read."""
+        return self._offset
+
+    def skip_to_last(self, count: int) -> None:
+        """Go on with the last ``count`` complete events. Raises UserError where there is no such file."""
+        ends = deque([self._offset], maxlen=count + 1)  # where lines begin
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                position, lines = self._offset, self._lines
+                for line in file:
+                    if line.endswith(b"\n"):
+                        position += len(line)
+                        lines += 1
+                        ends.append(position)
+        except OSError as error:
+            raise UserError(f"{self._path}: expected a run's journal, found: {error.strerror}") from None
+        self._offset, self._lines = ends[0], lines - len(ends) + 1
 
     def read(self) -> Iterator[Event]:
         """The complete events since the last call, first to last.

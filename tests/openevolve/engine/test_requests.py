@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openevolve.errors import UserError
+from openevolve.inspect import questions
 from openevolve.inspect.asking import ask, request
 from openevolve.inspect.reading import read_run
 from openevolve.records.request import Request, Wish
@@ -30,7 +31,7 @@ def test_paused_it_begins_nothing_and_goes_on_as_if_nothing_had_been(tmp_path: P
     while read_run(str(tmp_path / "out")).state.measuring:
         time.sleep(0.05)  # what was running goes on
     quiet = len(events(tmp_path))
-    assert read_run(str(tmp_path / "out")).standing == "running, paused"
+    assert questions.standing(read_run(str(tmp_path / "out"))) == "running, paused"
     time.sleep(1.5)
     assert len(events(tmp_path)) == quiet
     assert ask(str(tmp_path / "out"), request("resume")) == "resume: taken"
@@ -55,7 +56,7 @@ def test_stopped_while_it_is_paused(tmp_path: Path) -> None:
     ask(str(tmp_path / "out"), request("pause"))
     ask(str(tmp_path / "out"), request("stop"))
     assert process.wait(timeout=60) == 0
-    assert read_run(str(tmp_path / "out")).standing == "stopped at a request"
+    assert questions.standing(read_run(str(tmp_path / "out"))) == "stopped at a request"
 
 
 def test_another_number_of_iterations(tmp_path: Path) -> None:

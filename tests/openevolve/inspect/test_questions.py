@@ -141,11 +141,11 @@ def test_a_running_and_a_killed_run(tmp_path: Path) -> None:
     process = start(tmp_path)
     wait_for_events(tmp_path / "out/journal.jsonl", "committed", 4)
     running = read_run(str(tmp_path / "out"))
-    assert running.standing == "running"
+    assert questions.standing(running) == "running"
     process.kill()
     process.wait()
     killed = read_run(str(tmp_path / "out"))
-    assert killed.standing.startswith("cut off")
+    assert questions.standing(killed).startswith("cut off")
     answer = questions.status(killed)
     assert answer["done"] >= 3
     assert answer["best"]["id"] == killed.state.population.best()[0].id

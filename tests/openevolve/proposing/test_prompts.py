@@ -12,7 +12,8 @@ from openevolve.errors import UserError
 from openevolve.proposing.edits import apply_reply
 from openevolve.proposing.edits.fences import fenced_blocks
 from openevolve.proposing.prompts import build_prompt, check_prompt_settings, retry_prompt
-from openevolve.proposing.prompts.quoting import clipped, fenced, is_held_out, metrics_line, quoted
+from openevolve.proposing.prompts.quoting import clipped, fenced, metrics_line, quoted
+from openevolve.records.held_out import is_held_out
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program
 from openevolve.settings.models import Config, DatabaseConfig, FeatureBins, PromptConfig
 

@@ -11,9 +11,10 @@ from openevolve.llm.base import Message
 from openevolve.proposing.prompts.known import table
 from openevolve.proposing.prompts.lengths import limited
 from openevolve.proposing.prompts.openevolve_templates import user_message
-from openevolve.proposing.prompts.quoting import clipped, encodable, fenced, is_held_out, metrics_line, quoted
+from openevolve.proposing.prompts.quoting import clipped, encodable, fenced, metrics_line, quoted
 from openevolve.proposing.prompts.sections import PACKET, SECTIONS, answer_format, archive_axes, description
 from openevolve.proposing.prompts.template_files import Templates, load_templates
+from openevolve.records.held_out import is_held_out
 from openevolve.records.known import Tried
 from openevolve.records.program import Context, Elite, Program
 from openevolve.settings.models import Config

@@ -1,20 +1,19 @@
 """Texts that others wrote, quoted so that nothing in them can be taken for a part of the prompt."""
 
-import fnmatch
 import functools
 import json
 import logging
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from openevolve.population.fitness import COMBINED_SCORE
+from openevolve.records.held_out import is_held_out
 from openevolve.records.program import standard_error_of
 from openevolve.settings.models import Config
 
 log = logging.getLogger(__name__)
 
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 BACKTICKS = re.compile(r"`+")
 
 
@@ -80,17 +79,6 @@ def without_held_out(names: Mapping[str, object], config: Config) -> list[str]:
         if is_held_out(name, patterns):
             _announce(name)
     return [name for name in names if not is_held_out(name, patterns)]
-
-
-def is_held_out(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a pattern is a word of the name or, with ``*``, matches the whole of it; case does not count.
-
-    ``test`` is a word of ``mean_test_auc`` and of ``testAuc``, and none of ``latest``.
-    """
-    words = {word.lower() for word in WORD.findall(name)}
-    return any(
-        pattern.lower() in words or fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns
-    )
 
 
 @functools.cache
