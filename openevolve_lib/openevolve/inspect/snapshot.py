@@ -18,8 +18,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-import openevolve
-
 _KEPT = 1 << 30  # bytes of all snapshots, the latest
 _CHUNK = 1 << 22
 
@@ -126,7 +124,7 @@ def _digest(journal: Path, offset: int) -> tuple[int, str, bytes]:
 @cache
 def _code() -> str:
     """Of this version of the engine: its files by name, size and time."""
-    folder = Path(openevolve.__file__).parent
+    folder = Path(__file__).parent.parent
     rooms = ("inspect", "population", "records", "settings", "state", "search")
     stats = [(str(path), path.stat()) for room in rooms for path in sorted((folder / room).glob("*.py"))]
     text = repr([sys.version, [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
