@@ -13,6 +13,7 @@ from openevolve.settings.models import Positive, Section
 
 MEDMNIST_NAMES = ("breastmnist", "pneumoniamnist", "octmnist", "dermamnist", "chestmnist")
 DATA_VARIABLE = "MEDMNIST_ROOT"
+USUAL_FOLDER = "~/.medmnist"
 DEMO_NAMES = tuple(f"demo-{name}" for name in MEDMNIST_NAMES)  # synthetic stand-ins
 
 # What --demo changes: synthetic data and settings that fit two CPU cores and two minutes. What a program may
@@ -110,7 +111,7 @@ def settled(task: TaskConfig, threads: int | None = None) -> TaskConfig:
 
 def data_folder(root: Path | None) -> Path:
     """Where MedMNIST's files are: ``root`` if set, else ``$MEDMNIST_ROOT``, else ``~/.medmnist``."""
-    return _absolute(root or Path(os.environ.get(DATA_VARIABLE) or "~/.medmnist"))
+    return _absolute(root or Path(os.environ.get(DATA_VARIABLE) or USUAL_FOLDER))
 
 
 def _absolute(path: Path) -> Path:

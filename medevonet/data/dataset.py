@@ -195,7 +195,9 @@ def _check_images(source: Source, split: str, images: npt.NDArray[Any], size: in
     if images.dtype != np.uint8:
         raise source.refusal(key, "uint8", images.dtype)
     if images.shape[1:] != shape:
-        raise source.refusal(key, f"shape (N, {', '.join(map(str, shape))})", images.shape)
+        square = images.ndim in (3, 4) and images.shape[1] == images.shape[2] != size
+        remedy = f": --set task.size={images.shape[1]} takes images of this size" if square else ""
+        raise source.refusal(key, f"shape (N, {', '.join(map(str, shape))})", f"{images.shape}{remedy}")
     if len(images) == 0:
         raise source.refusal(key, "at least one image", "none")
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from medevonet.data import demo as demo_data
 from medevonet.label_kind import LabelKind
-from medevonet.task import DATA_VARIABLE, DEMO_NAMES, DatasetConfig
+from medevonet.task import DATA_VARIABLE, DEMO_NAMES, USUAL_FOLDER, DatasetConfig
 from openevolve.errors import UserError
 
 MEDMNIST_SIZES = (28, 64, 128, 224)
@@ -51,7 +51,8 @@ class Source:
 
 
 def find_source(entry: str | DatasetConfig, size: int, root: Path, cache: Path, download: bool) -> Source:
-    """The source of an entry; touches no file. Raises UserError for an unknown name or a size it lacks."""
+    """The source of an entry; touches no file. Raises UserError for an unknown name, a size that it does not
+    come in, or a folder that is not there."""
     if isinstance(entry, DatasetConfig):
         return _own_source(entry)
     if entry in DEMO_NAMES:
@@ -75,7 +76,10 @@ def _own_source(config: DatasetConfig) -> Source:
 
 def _demo_source(name: str, size: int, cache: Path) -> Source:
     if size not in DEMO_SIZES:
-        raise UserError(f"{name}: expected an image size from 16 to 224, found {size}. Choose another.")
+        raise UserError(
+            f"task.size: expected 16 to 224 pixels, in which there is {name}, found {size}: "
+            "--set task.size=28"
+        )
     stand_in = demo_data.STAND_INS[name]
     # A changed generator must not meet files of the old one.
     generator = hashlib.md5(Path(demo_data.__file__).read_bytes(), usedforsecurity=False).hexdigest()
@@ -92,7 +96,16 @@ def _demo_source(name: str, size: int, cache: Path) -> Source:
 
 def _medmnist_source(name: str, size: int, root: Path, download: bool) -> Source:
     if size not in MEDMNIST_SIZES:
-        raise UserError(f"{name}: expected an image size of 28, 64, 128 or 224, found {size}. Choose one.")
+        nearest = min(MEDMNIST_SIZES, key=lambda known: abs(known - size))
+        raise UserError(
+            f"task.size: expected 28, 64, 128 or 224 pixels, in which there is {name}, found {size}: "
+            f"--set task.size={nearest}"
+        )
+    if not root.is_dir() and root != Path(USUAL_FOLDER).expanduser():
+        raise UserError(
+            f"{DATA_VARIABLE} or task.data_root: expected a folder, found none at {root}. Correct the path, "
+            "or make the folder: what is missing in it is downloaded."
+        )
     facts, suffix = medmnist_info()[name], "" if size == 28 else f"_{size}"
     url = facts[f"url{suffix}"]
     return Source(

@@ -22,7 +22,7 @@ from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import settle_device
 from medevonet.run.environment import evaluation_environment, private_paths
 from medevonet.run.facts import with_facts
-from medevonet.run.folder import PROJECT, create_run, find_run
+from medevonet.run.folder import PROJECT, check_writable, create_run, find_run
 from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
 from medevonet.run.settings import CONFIG, check_protocol, load_settings, task_of
@@ -37,6 +37,7 @@ from openevolve.commands.evolve import (
     with_isolation,
 )
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_USER_ERROR
+from openevolve.commands.hints import python, typed_here
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
@@ -92,6 +93,8 @@ def _main(options: argparse.Namespace) -> int:
         check_report = preflight(setup.config, setup.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
+    if setup.resumed is None:
+        check_writable()
     isolation = establish(
         setup.config.evaluator.isolation,
         allow_unsafe=options.allow_unsafe,
@@ -197,7 +200,7 @@ def _report(run: Path, result: Result) -> None:
         initial = result.state.scored(0)
         print(closing_summary(run, result, initial))
         best, settings = run / "openevolve/best/best_program.py", run / "run_info.json"
-        print(f"evaluate: uv run python train.py {_shell(best)} --config {_shell(settings)}")
+        print(f"evaluate: {python()} train.py {_shell(best)} --config {_shell(settings)}")
     else:
         print(f"---\nstatus: {result.reason}\niterations: 0\nrun: {run}")
     print(leave_report(run))
@@ -205,7 +208,7 @@ def _report(run: Path, result: Result) -> None:
 
 
 def _resume(run: Path) -> str:
-    return f"resume: uv run python run_evolution.py --resume {_shell(run)}"
+    return f"resume: {python()} run_evolution.py --resume {_shell(run)}"
 
 
 def _shell(path: Path) -> str:
@@ -214,7 +217,7 @@ def _shell(path: Path) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=typed_here(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     settings = parser.add_mutually_exclusive_group()
     settings.add_argument("--config", type=Path, metavar="FILE", help="YAML settings over config.yaml")

@@ -1,6 +1,7 @@
 """Run directories: ``runs/mnist/<timestamp>_<jobid>``, and ``latest``, which points to one of them."""
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,11 +25,25 @@ def create_run(root: Path = RUNS) -> Path:
                 continue
         point_latest(run)
     except OSError as error:
-        raise UserError(
-            f"{root}: expected a folder that can be written, found: {error.strerror}. "
-            "Mend it and start again."
-        ) from None
+        raise _not_writable(root, error) from None
     return run
+
+
+def check_writable(root: Path = RUNS) -> None:
+    """Whether runs can be written, before anything is computed for one. Raises UserError."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise _not_writable(root, error) from None
+
+
+def _not_writable(root: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{root.absolute()}: expected a folder that can be written, found: {error.strerror}. "
+        "Mend it and start again, or start in another folder: runs are written below where you stand."
+    )
 
 
 def point_latest(run: Path) -> None:

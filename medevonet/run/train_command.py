@@ -26,6 +26,7 @@ from medevonet.run.settings import CONFIG, load_settings, task_of
 from medevonet.statistics.artifacts import SPLITS
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
+from openevolve.commands.hints import typed_here
 from openevolve.evaluating.isolation import establish
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.settings.files import check
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=typed_here(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("program", type=Path, metavar="PROGRAM", help="Python file with create_model()")
     parser.add_argument("epochs", type=int, nargs="?", metavar="EPOCHS", help="task.epochs")

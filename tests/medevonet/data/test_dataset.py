@@ -64,6 +64,7 @@ def test_images_and_both_sorts_of_labels_lie_in_folders_of_their_own(tmp_path: P
 
 
 def test_the_environment_names_data_and_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "root").mkdir()
     monkeypatch.setenv("MEDMNIST_ROOT", str(tmp_path / "root"))
     assert str(tmp_path / "root" / "octmnist_64.npz") in refusal("octmnist", 64, download=False)
     monkeypatch.delenv("MEDEVONET_CACHE", raising=False)
@@ -150,6 +151,7 @@ def test_a_download_lands_whole_and_checked(
     breast: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "new" / "root"
+    root.mkdir(parents=True)
     with served(200, len(breast), breast) as url:
         monkeypatch.setitem(medmnist_info()["breastmnist"], "url", url)
         dataset = load_dataset("breastmnist", 28, root=root, cache=tmp_path / "cache")
@@ -163,6 +165,7 @@ def test_a_download_lands_whole_and_checked(
 def test_a_download_that_fails_leaves_nothing(
     fault: str, breast: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (tmp_path / "root").mkdir()
     status = 404 if fault == "404" else 200
     body = {"cut": breast[:-99], "altered": breast[:-1] + b"!"}.get(fault, breast)
     with served(status, len(breast), body) as url:

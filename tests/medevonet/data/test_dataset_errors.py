@@ -24,8 +24,16 @@ ZEROS = np.zeros((12, 1), np.int64)
     [
         ("val_images", IMAGES / 255, "expected uint8, found float64"),
         ("val_images", IMAGES[:, :6], r"expected shape \(N, 8, 8\), found \(6, 6, 8\)"),
-        ("val_images", np.zeros((6, 9, 9), np.uint8), r"expected shape \(N, 8, 8\), found \(6, 9, 9\)"),
-        ("val_images", np.zeros((6, 8, 8, 3), np.uint8), r"expected shape \(N, 8, 8\), found \(6, 8, 8, 3\)"),
+        (
+            "val_images",
+            np.zeros((6, 9, 9), np.uint8),
+            r"expected shape \(N, 8, 8\), found \(6, 9, 9\): --set task.size=9 takes",
+        ),
+        (
+            "val_images",
+            np.zeros((6, 8, 8, 3), np.uint8),
+            r"expected shape \(N, 8, 8\), found \(6, 8, 8, 3\)\. Corr",
+        ),
         ("train_images", np.zeros((6, 8, 8, 1), np.uint8), r"expected .*8, 3\), found \(6, 8, 8, 1\)"),
         ("val_images", IMAGES[:0], "expected at least one image, found none"),
         ("val_images", np.uint8(3), r"expected shape \(N, 8, 8\), found \(\)"),
@@ -129,7 +137,9 @@ def test_names_and_sizes_that_do_not_exist(tmp_path: Path) -> None:
     assert "found 'beastmnist'" in message
     assert all(name in message for name in (*MEDMNIST_NAMES, "demo-octmnist", "bloodmnist"))
     assert "organmnist3d" not in message
-    assert "expected an image size of 28, 64, 128 or 224, found 32" in refusal("octmnist", 32, cache=tmp_path)
+    message = refusal("octmnist", 32, cache=tmp_path)
+    assert message.startswith("task.size: expected 28, 64, 128 or 224 pixels, in which there is octmnist")
+    assert message.endswith("found 32: --set task.size=28")
     with pytest.raises(ValidationError, match="name"):
         DatasetConfig(name="../own", path=tmp_path, label_kind="binary")
 
@@ -137,3 +147,24 @@ def test_names_and_sizes_that_do_not_exist(tmp_path: Path) -> None:
 def test_names_must_differ(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected different names, found own repeated"):
         load_datasets([own(tmp_path / "own.npz")] * 2, 8, cache=tmp_path)
+
+
+@pytest.mark.parametrize("named_by", ["variable", "setting"])
+def test_a_data_folder_that_is_not_there_is_not_made(
+    named_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "typo"
+    monkeypatch.setenv("MEDMNIST_ROOT", str(root))
+    message = refusal("octmnist", 28, root=root if named_by == "setting" else None, cache=tmp_path / "cache")
+    assert f"expected a folder, found none at {root}" in message
+    assert "MEDMNIST_ROOT" in message
+    assert not root.exists()
+
+
+def test_the_usual_folder_is_made_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MEDMNIST_ROOT", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    message = refusal("octmnist", 28, cache=tmp_path / "cache", download=False)
+    assert f"{tmp_path}/.medmnist/octmnist.npz" in message

@@ -77,4 +77,5 @@ def test_other_sizes(size: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [15, 225])
 def test_sizes_out_of_range(size: int, tmp_path: Path) -> None:
     message = refusal(DEMO_NAMES[0], size, cache=tmp_path)
-    assert f"expected an image size from 16 to 224, found {size}" in message
+    assert message.startswith("task.size: expected 16 to 224 pixels")
+    assert message.endswith(f"found {size}: --set task.size=28")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medevonet.run.folder import create_run, find_run, point_latest
+from medevonet.run.folder import check_writable, create_run, find_run, point_latest
 from medevonet.run.info import write_run_info
 from openevolve.errors import UserError
 
@@ -67,3 +67,7 @@ def test_a_folder_that_cannot_be_written_is_a_users_error(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="expected a folder that can be written"):
         create_run(tmp_path / "file")
+    with pytest.raises(UserError, match="expected a folder that can be written"):
+        check_writable(tmp_path / "file" / "runs")
+    check_writable(tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
