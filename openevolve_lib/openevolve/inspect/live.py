@@ -50,7 +50,7 @@ class LiveRun:
     def page(self, since: int) -> dict[str, Any]:
         """What the page shows, with the programs that changed after the event number ``since``.
 
-        ``at`` is the number to ask with next; ``estimates`` has (iteration, estimate, error) of all.
+        ``at`` is the number to ask with next, ``bytes`` how much of the journal that is; ``estimates`` has (iteration, estimate, error) of all.
         """
         with self._lock:
             run = self._read()
@@ -58,6 +58,7 @@ class LiveRun:
             self._stamp(rows, run.events)
             return {
                 "at": run.events,
+                "bytes": run.folded.tail.offset if run.folded else 0,
                 "overview": self._overview_of(run),
                 "programs": [row for row in rows if self._rows[row["iteration"]][0] > since],
                 "estimates": [

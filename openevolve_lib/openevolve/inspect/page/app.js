@@ -150,7 +150,7 @@ function follow(source, state) {
     } while (again);
     busy = false;
   };
-  source.changes.addEventListener("message", advance);
+  source.changes.addEventListener("message", (event) => Number(event.data) > source.bytes && advance());
 }
 
 function prepared(source, state) {

@@ -33,7 +33,8 @@ const CLOUD = 2000; // points; more of them are drawn as one shape, which cannot
 
 function cloud(run, points, radius) {
   if (points.length <= CLOUD) return points.map(({ row, x, y }) => mark(run, row, { class: "dot", cx: x, cy: y, r: radius }));
-  return svg("path", { class: "cloud", "stroke-width": 2 * radius, d: points.map(({ x, y }) => `M${x.toFixed(1)} ${y.toFixed(1)}h0`).join("") });
+  const places = new Set(points.map(({ x, y }) => `M${Math.round(x)} ${Math.round(y)}h0`)); // one on top of another is not seen
+  return svg("path", { class: "cloud", "stroke-width": 2 * radius, d: [...places].join("") });
 }
 
 const CLOCKS = {

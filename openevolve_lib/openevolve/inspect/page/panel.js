@@ -14,20 +14,22 @@ export function panel(current, select) {
     if (box.hidden) opener = document.activeElement;
     wanted = iteration;
     const parent = run.byId.get(row.parents[0]);
-    const [found, before] = await Promise.all([run.detailed(row), parent ? run.detailed(parent) : null]);
+    const found = await run.detailed(row);
     if (wanted !== iteration) return; // another one has been asked for since
-    const views = { Overview: () => overview(run, row, found), ...sections(row, found, parent, before) };
+    const views = { Overview: () => overview(run, row, found), ...sections(run, row, found, parent) };
     if (!(tab in views)) tab = "Overview";
     const view = el("div", { class: "view", id: "view", role: "tabpanel", tabindex: 0 });
     const tabs = Object.keys(views).map((name) => el("button", { type: "button", role: "tab", "aria-controls": "view", on: { click: () => turn(name) } }, name));
-    const turn = (name) => {
+    const turn = async (name) => {
       tab = name;
       tabs.forEach((button) => {
         const chosen = button.textContent === name;
         button.setAttribute("aria-selected", String(chosen));
         button.setAttribute("tabindex", chosen ? 0 : -1);
       });
-      view.replaceChildren(...[views[name]()].flat());
+      const content = await views[name]();
+      if (tab !== name) return; // turned again since
+      view.replaceChildren(...[content].flat());
       view.scrollTop = 0;
     };
     const strip = el("div", { class: "tabs", role: "tablist", on: { keydown: (event) => along(event, tabs, turn) } }, tabs);
@@ -37,7 +39,7 @@ export function panel(current, select) {
         el("div", { class: "which" }, el("span", { class: `badge ${row.status}` }, row.status), ` iteration ${row.iteration} · `, el("code", {}, row.id.slice(0, 8))),
         el("h2", {}, row.changes || (row.iteration ? "A program" : "The initial program")), leave),
       strip, view);
-    turn(tab);
+    await turn(tab);
     box.hidden = false;
     document.body.classList.add("opened");
     select(iteration);
@@ -66,9 +68,9 @@ function along(event, tabs, turn) {
   next.focus();
 }
 
-function sections(row, found, parent, before) {
+function sections(run, row, found, parent) {
   const views = {};
-  if (found.code && before?.code) views.Diff = () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference(before.code, found.code)];
+  if (found.code && parent) views.Diff = async () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference((await run.detailed(parent)).code, found.code)];
   if (found.code) views.Code = () => text(found.code);
   if (found.conversation.length) views.Conversation = () => found.conversation.flatMap(call);
   if (Object.keys(found.artifacts).length || found.output) {

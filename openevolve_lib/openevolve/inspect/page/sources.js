@@ -40,11 +40,13 @@ export async function served(name) {
     ask: (what) => wanted(name, what),
     changes: new EventSource(`${base}/events`),
     at: -1,
+    bytes: 0,
     async next() {
       const found = await fetched(`${base}?since=${source.at}`);
       for (const row of found.programs) rows.set(row.iteration, row);
       for (const [iteration, estimate, error] of found.estimates) Object.assign(rows.get(iteration), { estimate, estimate_error: error });
       source.at = found.at;
+      source.bytes = found.bytes;
       source.told = { ...found.overview, programs: [...rows.values()].sort((a, b) => a.iteration - b.iteration) };
     },
   };

@@ -20,6 +20,8 @@ def serve(root: Path, host: str, port: int) -> None:
         listening = socket.create_server((host, port), family=_family(host))
     except OSError as error:
         raise UserError(f"{host}, port {port}: expected to listen there, found: {error}") from None
+    # What is accepted inherits it. An answer is two writes, and would else wait 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listening.getsockname()[1]
     token = "" if is_loopback(host) else secrets.token_urlsafe(24)
     shown = f"[{host}]" if ":" in host else host
