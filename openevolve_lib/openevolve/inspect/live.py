@@ -50,7 +50,8 @@ class LiveRun:
     def page(self, since: int) -> dict[str, Any]:
         """What the page shows, with the programs that changed after the event number ``since``.
 
-        ``at`` is the number to ask with next, ``bytes`` how much of the journal that is; ``estimates`` has (iteration, estimate, error) of all.
+        ``at`` is the number to ask with next, ``bytes`` how much of the journal that is; ``estimates`` has
+        (iteration, estimate, error) of all.
         """
         with self._lock:
             run = self._read()
