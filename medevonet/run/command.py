@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from medevonet.run.confirm import main as confirm
 
         return confirm(given[1:])
-    options = _parser().parse_args(given)
+    options = parser().parse_args(given)
     return guard(lambda: _main(options))
 
 
@@ -93,15 +93,34 @@ def _main(options: argparse.Namespace) -> int:
         check_report = preflight(setup.config, setup.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
+    recorded = RecordedRun(find_journal(options.replay)) if options.replay else None
+    run, result = conduct(setup, allow_unsafe=options.allow_unsafe, recorded=recorded)
+    _report(run, result)
+    if recorded:
+        print(f"replayed: {recorded.tally()}")
+    return exit_code(result)
+
+
+def conduct(
+    setup: Setup,
+    *,
+    allow_unsafe: bool = False,
+    recorded: RecordedRun | None = None,
+    program: Path = SEED_PROGRAM,
+    began: Callable[[Path], None] = lambda run: None,
+) -> tuple[Path, Result]:
+    """A whole run, from walls to the end; the run's folder, which ``began`` is told of too.
+
+    Raises UserError, and RunInterrupted where it can be resumed.
+    """
     if setup.resumed is None:
         check_writable()
     isolation = establish(
         setup.config.evaluator.isolation,
-        allow_unsafe=options.allow_unsafe,
+        allow_unsafe=allow_unsafe,
         gpu=walls_with_gpu(setup.task),
         private=private_paths(setup.task),
     )
-    recorded = RecordedRun(find_journal(options.replay)) if options.replay else None
     provider = recorded.description if recorded else provider_of(setup.config)
     if recorded is None:
         try_language_models(setup.config, models_of_environment)
@@ -109,7 +128,7 @@ def _main(options: argparse.Namespace) -> int:
         setup.task.datasets, setup.task.size, root=setup.task.data_root, download=setup.task.download
     )
     gpus = setup.config.evaluator.device(slot=0)
-    task, device = settle_device(setup.task, SEED_PROGRAM, isolation.level, gpus)
+    task, device = settle_device(setup.task, program, isolation.level, gpus)
     settings = public_settings(setup.config) | {"task": task.model_dump(mode="json")}
     found = {
         "provider": provider,
@@ -121,19 +140,16 @@ def _main(options: argparse.Namespace) -> int:
     secrets = secrets_of(setup.config)
     if setup.resumed is None:
         write_run_info(run, settings, found, secrets)
+    began(run)
     print(f"run: {run}\nproposals: {provider}\ndevice: {device}, {task.precision}", flush=True)
     for line in (*map("note: {}".format, setup.config.notes), f"isolation: {isolation.line}"):
         print(line, flush=True)
     begun = partial(add_session, run, settings, found, secrets) if setup.resumed else lambda: None
     in_force = replace(setup, config=with_isolation(setup.config, isolation.level), task=task)
     try:
-        result = _evolve(in_force, run, begun, recorded)
+        return run, _evolve(in_force, run, begun, recorded, program)
     except RunInterrupted as error:
         raise RunInterrupted(f"{error}\n{_resume(run)}") from None
-    _report(run, result)
-    if recorded:
-        print(f"replayed: {recorded.tally()}")
-    return exit_code(result)
 
 
 def make_setup(options: argparse.Namespace) -> Setup:
@@ -176,13 +192,15 @@ def provider_of(config: Config) -> str:
     return choose_provider(config.llm, os.environ)[0]
 
 
-def _evolve(setup: Setup, run: Path, begun: Callable[[], None], recorded: RecordedRun | None) -> Result:
+def _evolve(
+    setup: Setup, run: Path, begun: Callable[[], None], recorded: RecordedRun | None, program: Path
+) -> Result:
     journal = run / "openevolve/journal.jsonl"
     with display_for_terminal() as display:
         return execute(
             Plan(
                 config=setup.config,
-                initial_program=SEED_PROGRAM,
+                initial_program=program,
                 evaluator=PROJECT / "evaluator.py",
                 folder=run / "openevolve",
                 models=recorded.models(journal) if recorded else models_of_environment,
@@ -215,7 +233,8 @@ def _shell(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line; its defaults are those of ``medevonet.search`` too."""
     parser = argparse.ArgumentParser(
         description=typed_here(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )

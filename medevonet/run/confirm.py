@@ -84,24 +84,29 @@ def _main(options: argparse.Namespace) -> int:
     if options.plan:
         print(plan_text(run))
         return EXIT_COMPLETED
+    confirmed(run, options.top, options.seeds, options.at_once, allow_unsafe=options.allow_unsafe)
+    print(written(run))
+    return EXIT_COMPLETED
+
+
+def confirmed(run: Path, top: int, seeds: int, at_once: int | None, *, allow_unsafe: bool) -> None:
+    """Train what has not been trained, and write what it shows beside the run. Raises UserError."""
     refuse_during_a_run(run)
     config = load_settings(run / "run_info.json", [])
     task = settled(task_of(config))
     isolation = establish(
         config.evaluator.isolation,
-        allow_unsafe=options.allow_unsafe,
+        allow_unsafe=allow_unsafe,
         gpu=walls_with_gpu(task),
         private=private_paths(task),
     )
-    listed = freeze(run, lambda: ranked(run, options.top), options.seeds)
-    print(f"run: {run}\nprograms: {len(listed) - 1} and the seed, {options.seeds} trainings each", flush=True)
+    listed = freeze(run, lambda: ranked(run, top), seeds)
+    print(f"run: {run}\nprograms: {len(listed) - 1} and the seed, {seeds} trainings each", flush=True)
     if not (run / "confirmation.json").exists():
         limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
-        at_once = options.at_once or config.evaluator.parallel_evaluations
-        train_all(run, listed, options.seeds, task, limits, isolation.level, at_once)
-        conclude(run, [asdict(program) for program in listed], options.seeds)
-    print(written(run))
-    return EXIT_COMPLETED
+        at_once = at_once or config.evaluator.parallel_evaluations
+        train_all(run, listed, seeds, task, limits, isolation.level, at_once)
+        conclude(run, [asdict(program) for program in listed], seeds)
 
 
 def ranked(run: Path, top: int) -> list[Listed]:

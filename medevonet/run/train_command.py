@@ -31,6 +31,7 @@ from openevolve.evaluating.isolation import establish
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.settings.files import check
 from openevolve.settings.layers import Override
+from openevolve.settings.models import Config
 
 __all__ = ["Evaluation", "Limits", "evaluate_program", "train_and_evaluate", "train_and_evaluate_in_rungs"]
 
@@ -84,11 +85,12 @@ def train_and_evaluate_in_rungs(program_path: str | Path) -> Iterator[Evaluation
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     return guard(lambda: _main(options))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Of the command line; its defaults are those of ``medevonet.evaluate`` too."""
     parser = argparse.ArgumentParser(
         description=typed_here(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -105,15 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _main(options: argparse.Namespace) -> int:
-    demo = [Override(setting, "--demo") for setting in DEMO_OVERRIDES] if options.demo else []
-    overrides = [*demo, *options.overrides]
-    if options.epochs is not None:
-        overrides.append(Override(f"task.epochs={options.epochs}", "EPOCHS"))
-    if options.seed is not None:
-        overrides.append(Override(f"task.seed={options.seed}", "--seed"))
-    given: Path | None = options.config or options.config_only
-    config = load_settings(given, overrides, below=None if options.config_only else CONFIG)
-    task = settled(task_of(config))
+    config, task = settings_of(options)
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
     isolation = establish(
         config.evaluator.isolation,
@@ -131,13 +125,14 @@ def _main(options: argparse.Namespace) -> int:
             artifacts_folder(),
             limits=limits,
             level=isolation.level,
-            on_epoch=_print_epoch,
+            on_epoch=print_epoch,
         )
     except EvaluationFailed as failure:
         print(f"{failure.output_tail}\n{failure}", file=sys.stderr)
         print(f"---\nstatus: {failure.kind}\nseconds: {time.monotonic() - start:.1f}")
         print(f"isolation: {isolation.line}")
         return EXIT_FAILED
+    given: Path | None = options.config or options.config_only
     of_run = given.parent if given and given.name == "run_info.json" else run_of(options.program)
     count_look(of_run or artifacts_folder(), "train.py", [str(options.program)])
     print(_summary(evaluation))
@@ -145,7 +140,21 @@ def _main(options: argparse.Namespace) -> int:
     return EXIT_EVALUATED
 
 
-def _print_epoch(dataset: Dataset, report: EpochReport) -> None:
+def settings_of(options: argparse.Namespace) -> tuple[Config, TaskConfig]:
+    """The settings, and the task among them. Raises UserError."""
+    demo = [Override(setting, "--demo") for setting in DEMO_OVERRIDES] if options.demo else []
+    overrides = [*demo, *options.overrides]
+    if options.epochs is not None:
+        overrides.append(Override(f"task.epochs={options.epochs}", "EPOCHS"))
+    if options.seed is not None:
+        overrides.append(Override(f"task.seed={options.seed}", "--seed"))
+    given: Path | None = options.config or options.config_only
+    config = load_settings(given, overrides, below=None if options.config_only else CONFIG)
+    return config, settled(task_of(config))
+
+
+def print_epoch(dataset: Dataset, report: EpochReport) -> None:
+    """A line, below a heading for each data set."""
     if report.epoch == 1:
         sizes = ", ".join(f"{dataset.count(split)} {split}" for split in dataset.images)
         print(f"\n{dataset.name}: {dataset.outputs} outputs, {dataset.size} px, images: {sizes}")

@@ -7,7 +7,6 @@ Every call blocks until its run has ended, also where an event loop is running o
 import asyncio
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,16 +17,19 @@ from typing import Any
 
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Clock, Result, execute
+from openevolve.engine.threads import without_loop
 from openevolve.errors import UserError
 from openevolve.evaluating.isolation import establish
 from openevolve.evaluating.isolation.scratch import scratch_folder
 from openevolve.evaluating.sources import evaluator_source
 from openevolve.llm import try_language_models
+from openevolve.records.request import Request, Wish
 from openevolve.search.final import best_of
 from openevolve.settings.files import load_config
 from openevolve.settings.languages import with_language_of
 from openevolve.settings.models import Config
 from openevolve.state.journal import Event
+from openevolve.state.requests import Requests
 from openevolve.state.state import State
 
 Evaluate = Callable[[str], Any]
@@ -218,24 +220,8 @@ def _executed(plan: Plan) -> Result:
     level = establish(plan.config.evaluator.isolation, allow_unsafe=False, processes=True).level
     evaluator = plan.config.evaluator.model_copy(update={"isolation": level})
     plan = replace(plan, config=plan.config.model_copy(update={"evaluator": evaluator}))
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _run(plan)
-    found: list[Result | BaseException] = []
-
-    def work() -> None:
-        try:
-            found.append(_run(plan))
-        except BaseException as error:
-            found.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    if isinstance(found[0], BaseException):
-        raise found[0]
-    return found[0]
+    journal = plan.folder / "journal.jsonl"
+    return without_loop(lambda: _run(plan), lambda: Requests(journal).put(Request(Wish.STOP)))
 
 
 def _run(plan: Plan) -> Result:

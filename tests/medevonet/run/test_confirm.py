@@ -13,6 +13,7 @@ from medevonet.run.confirm_report import conclude, written
 from medevonet.run.folder import create_run
 from medevonet.run.info import write_run_info
 from medevonet.run.looks import looks
+from medevonet.run.views import ConfirmationView
 from openevolve.errors import UserError
 from tests.support import programs
 from tests.support.tiny_task import TinyTask
@@ -102,3 +103,14 @@ def test_fresh_seeds_are_none_of_the_searchs() -> None:
     seeds = {fresh_seed(seed, repeat) for seed in range(3) for repeat in range(5)}
     assert len(seeds) == 15
     assert seeds.isdisjoint(range(100))
+
+
+def test_a_notebook_shows_gains_and_answers(confirmed: Path) -> None:
+    found = json.loads((confirmed / "confirmation.json").read_text())
+    view = ConfirmationView(found, (confirmed / "confirmation.svg").read_text())
+    answers = list(found["programs"][0]["test"]["mean"]["answers"])
+    assert [row.get("question") for row in view.rows] == [*answers, None]
+    assert view.rows[-1]["screen"] == "a training failed"
+    assert view.frame()["test_gain"].dropna().eq(0).all()
+    assert [trace.name for trace in view.figure().data] == answers
+    assert "<svg" in view._repr_html_()
