@@ -67,7 +67,7 @@ class RunView:
     @property
     def standing(self) -> str:
         """Running, how it ended, or that it was cut off."""
-        return self.run.standing
+        return str(self.status["standing"])
 
     @property
     def status(self) -> dict[str, Any]:
