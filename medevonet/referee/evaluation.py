@@ -6,7 +6,7 @@ counts or changes can pass from one data set to the next.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from medevonet.data.dataset import Dataset, load_datasets
 from medevonet.referee import scoring as referee
 from medevonet.referee.candidate_process import Candidate, Network
+from medevonet.referee.kept import KeptTrainings
 from medevonet.referee.results import Evaluation, RungResult, metrics_of
 from medevonet.referee.rungs import Brief, Rung, downsampling_factor, plan_rungs
 from medevonet.referee.scoring import DatasetRun, OnEpoch, TrainingRun, training_seed
@@ -96,7 +97,7 @@ def measure_training(
 
     Raises as ``evaluate_program`` does.
     """
-    with _session(program, task, artifacts, Limits(), level, launcher, ignore) as session:
+    with _session(program, task, artifacts, Limits(), level, launcher, ignore, keep=False) as session:
         return session.look(repeat)
 
 
@@ -109,7 +110,10 @@ def _session(
     level: Level,
     launcher: Launcher | None,
     on_epoch: OnEpoch,
+    *,
+    keep: bool = True,
 ) -> Iterator["_Session"]:
+    """``keep``: finished trainings, for as long as the evaluation lasts."""
     started = time.monotonic()
     try:
         source = program.read_bytes()
@@ -122,7 +126,10 @@ def _session(
     deadline = None if limits.seconds is None else started + limits.seconds
     with launcher_for(launcher, level) as (launcher, folder):
         starter = CandidateStarter(source, task, limits.memory_mb, deadline, level, launcher, folder)
-        yield _Session(starter, datasets, artifacts, _uuid_of(program), on_epoch, started)
+        uuid = _uuid_of(program)
+        kept = KeptTrainings.of(artifacts, uuid or "", source, task) if keep and uuid else None
+        with kept or nullcontext():
+            yield _Session(starter, datasets, artifacts, uuid or str(uuid4()), on_epoch, started, kept)
 
 
 @dataclass
@@ -135,6 +142,7 @@ class _Session:
     uuid: str
     on_epoch: OnEpoch
     started: float
+    kept: KeptTrainings | None  # of programs that a run has named
     network: Network | None = None  # as the first candidate found it
     cost: int = 0  # images trained on, of full size
     done: dict[tuple[str, int], TrainingRun] = field(default_factory=dict)  # by data set and repeat
@@ -238,8 +246,14 @@ class _Session:
         seed = training_seed(self.task.seed, dataset.name, repeat)
         images = images or images_of(self.datasets, self.task)
         told = telling(dataset, repeat, self.task, tuple(self.done.values()), images, self.on_epoch)
-        with self._candidate(dataset) as (candidate, network):
-            run = referee.train(candidate, self.task, seed, network.precision, told)
+        found = self.kept.take(dataset, repeat, seed) if self.kept else None
+        if found is not None and self.network in (None, found[1]):
+            run, self.network = found
+        else:
+            with self._candidate(dataset) as (candidate, network):
+                run = referee.train(candidate, self.task, seed, network.precision, told)
+            if self.kept:
+                self.kept.keep(run, repeat, network)
         self.cost += dataset.count("train") * self.task.epochs
         self.done[dataset.name, repeat] = run
 
@@ -291,9 +305,9 @@ class _Session:
             ) from None
 
 
-def _uuid_of(program: Path) -> str:
+def _uuid_of(program: Path) -> str | None:
     """The artifact's name: the program's, where a run has named it by a UUID."""
     try:
         return str(UUID(program.stem))
     except ValueError:
-        return str(uuid4())
+        return None

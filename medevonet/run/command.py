@@ -27,7 +27,7 @@ from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
 from medevonet.run.settings import CONFIG, check_protocol, load_settings, task_of
 from medevonet.run.summary import closing_summary
-from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
+from medevonet.task import DEMO_NAMES, DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import (
     ALLOW_UNSAFE,
@@ -38,6 +38,7 @@ from openevolve.commands.evolve import (
 )
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_USER_ERROR
 from openevolve.commands.hints import python, typed_here
+from openevolve.engine.finished import nothing_to_do
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
@@ -115,6 +116,9 @@ def conduct(
     """
     if setup.resumed is None:
         check_writable()
+    elif said := nothing_to_do(setup.resumed / "openevolve/journal.jsonl", setup.config):
+        print(said)
+        return EXIT_COMPLETED
     isolation = establish(
         setup.config.evaluator.isolation,
         allow_unsafe=allow_unsafe,
@@ -162,6 +166,8 @@ def make_setup(options: argparse.Namespace) -> Setup:
             f"--set changes; leave out {given}"
         )
     path = resumed / "run_info.json" if resumed else given
+    if resumed and options.demo:
+        _check_that_it_is_a_demo(resumed)
     config = load_settings(path, _overrides(options), below=None if options.config_only else CONFIG)
     threads = max(1, available_cores() // config.evaluator.parallel_evaluations)
     task = settled(task_of(config), threads)
@@ -170,10 +176,19 @@ def make_setup(options: argparse.Namespace) -> Setup:
     return Setup(with_facts(config, task), task, resumed)
 
 
+def _check_that_it_is_a_demo(run: Path) -> None:
+    """Raises UserError."""
+    datasets = task_of(load_settings(run / "run_info.json", [])).datasets
+    if not set(map(str, datasets)) <= {*DEMO_NAMES}:
+        raise UserError(
+            f"--resume --demo: expected a run of the demo, found one on other data: {run}. Leave out --demo"
+        )
+
+
 def _overrides(options: argparse.Namespace) -> list[str | Override]:
     """What options set, the strongest last."""
     found: list[str | Override] = []
-    if options.demo:
+    if options.demo and options.resume is None:  # a run that goes on has the settings that it began with
         found += [Override(setting, "--demo") for setting in DEMO_RUN_OVERRIDES]
     if options.offline:
         found.append(Override("proposer=layers", "--offline"))

@@ -12,6 +12,7 @@ from typing import get_args
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_STOPPED_EARLY, EXIT_USER_ERROR
 from openevolve.commands.lasting_streams import lasting_output
+from openevolve.engine.finished import nothing_to_do
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute, read_program
 from openevolve.engine.signals import ended_by_signals
@@ -97,6 +98,9 @@ def _run(options: argparse.Namespace) -> int:
     config = with_isolation(config, isolation.level)
     folder = _output_folder(options)
     _check_that_it_began_with(read_program(options.initial_program), folder, options)
+    if said := nothing_to_do(folder / "journal.jsonl", config):
+        print(said)
+        return EXIT_COMPLETED
     recorded = RecordedRun(find_journal(options.replay)) if options.replay else None
     if recorded is None:
         try_language_models(config, models_of_environment)

@@ -190,7 +190,8 @@ class Controller:
         held = self.stopping.asked or self.state.paused
         while self._queue and len(self._running) < self._most_under_way and not held:
             begun_before = self._queue[0] in self.state.programs  # a limit does not take it back
-            if not begun_before and self._queue[0] > 0 and self._limited():
+            last = self._limited() or self.stopping.leaves_no_evaluation(len(self._running))
+            if not begun_before and self._queue[0] > 0 and last:
                 break
             iteration = self._queue.popleft()
             self._running[iteration] = asyncio.create_task(self._steps.obtain(iteration))

@@ -30,6 +30,11 @@ class Stopping:
         self.asked = True
         self.stop(reason)
 
+    def leaves_no_evaluation(self, under_way: int) -> bool:
+        """Whether what is under way may take all that ``budget.evaluations`` leaves."""
+        limit = self._budget.evaluations
+        return limit is not None and self._state.evaluations + under_way >= limit * self._share["evaluations"]
+
     def reached(self, elapsed: float) -> bool:
         """True once a limit is reached; ``elapsed`` in seconds."""
         budget, usage = self._budget, self._state.usage

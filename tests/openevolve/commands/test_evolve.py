@@ -334,3 +334,24 @@ def test_a_mean_over_scales_that_differ_is_refused_until_a_metric_is_named(
     again = [*trio, "-i", "1", "--offline", "--set", "database.fitness_metric=accuracy"]
     assert exit_code(again) == 0
     assert summary(capsys.readouterr().out)["best_accuracy"] == "0.9"
+
+
+def test_a_run_that_is_done_says_so_and_begins_nothing(
+    trio: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code([*trio, "-i", "3", "--offline"]) == 0
+    before = events()
+    capsys.readouterr()
+    for asked in ("3", "2"):
+        assert exit_code([*trio, "-i", asked, "--offline"]) == 0
+        said = f"nothing to do: 3 iterations are done, {asked} were asked for; --iterations 13 adds ten\n"
+        assert capsys.readouterr().out == said
+    assert events() == before
+
+
+@pytest.mark.parametrize("deterministic", ["true", "false"])
+def test_a_limit_of_evaluations_is_what_is_evaluated(trio: list[str], deterministic: str) -> None:
+    limits = ["--set", "budget.evaluations=2", "--set", f"deterministic={deterministic}"]
+    several = ["--set", "evaluator.parallel_evaluations=3", "--set", "lag=5"]
+    assert exit_code([*trio, "-i", "9", "--offline", *limits, *several]) == 3
+    assert len([event for event in events() if event["event"] == "measuring"]) == 2
