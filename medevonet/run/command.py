@@ -94,6 +94,9 @@ def _main(options: argparse.Namespace) -> int:
         check_report = preflight(setup.config, setup.task, SEED_PROGRAM, allow_unsafe=options.allow_unsafe)
         print(check_report.text)
         return EXIT_COMPLETED if check_report.ready else EXIT_USER_ERROR
+    if setup.resumed and (said := nothing_to_do(setup.resumed / "openevolve/journal.jsonl", setup.config)):
+        print(said)
+        return EXIT_COMPLETED
     recorded = RecordedRun(find_journal(options.replay)) if options.replay else None
     run, result = conduct(setup, allow_unsafe=options.allow_unsafe, recorded=recorded)
     _report(run, result)
@@ -116,9 +119,6 @@ def conduct(
     """
     if setup.resumed is None:
         check_writable()
-    elif said := nothing_to_do(setup.resumed / "openevolve/journal.jsonl", setup.config):
-        print(said)
-        return EXIT_COMPLETED
     isolation = establish(
         setup.config.evaluator.isolation,
         allow_unsafe=allow_unsafe,
