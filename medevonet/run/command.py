@@ -83,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from medevonet.run.confirm import main as confirm
 
         return confirm(given[1:])
+    if given[:1] == ["new"]:
+        from openevolve.commands.new_problem import main as new_problem
+
+        return new_problem(given[1:])
     options = parser().parse_args(given)
     return guard(lambda: _main(options))
 
