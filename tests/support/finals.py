@@ -48,24 +48,28 @@ def measure(program_path, unit, repeat):
 OVERRIDES = ("final_share=0.6", "database.num_islands=1", "evaluator.preload=[random]")
 
 
-def plan_of(folder: Path, config: Config, evaluator: str = EVALUATOR, **environment: str) -> Plan:
+def plan_of(
+    folder: Path, config: Config, evaluator: str = EVALUATOR, delay: float = 0.0, **environment: str
+) -> Plan:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "initial.py").write_text(INITIAL)
     (folder / "evaluator.py").write_text(evaluator)
     return Plan(
         config, folder / "initial.py", folder / "evaluator.py", folder / "out",
-        proposer=RandomWalk(), environment=environment,
+        proposer=RandomWalk(delay), environment=environment,
     )  # fmt: skip
 
 
-def run(folder: Path, *overrides: str, evaluator: str = EVALUATOR, **environment: str) -> Result:
-    plan = plan_of(folder, settings(*OVERRIDES, *overrides), evaluator, **environment)
+def run(
+    folder: Path, *overrides: str, evaluator: str = EVALUATOR, delay: float = 0.0, **environment: str
+) -> Result:
+    plan = plan_of(folder, settings(*OVERRIDES, *overrides), evaluator, delay, **environment)
     return execute(plan, PlainDisplay())
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
+def start(folder: Path, delay: float = 0.0) -> "subprocess.Popen[str]":
     """In a process of its own: beside a browser no other loop can run, and it can be killed."""
     script = "import sys; from pathlib import Path; from tests.support.finals import run; "
-    script += "print(run(Path(sys.argv[1]), SLOW='0.05').reason)"
+    script += f"print(run(Path(sys.argv[1]), delay={delay}, SLOW='0.05').reason)"
     command = [sys.executable, "-c", script, str(folder)]
     return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -170,7 +170,8 @@ def final_line(event: Event, state: State) -> str:
         iterations = [state.iterations[name] for name in event["final"]["candidates"]]
         numbers = ", ".join(map(str, iterations))
         return f"[final] the best by estimate are measured afresh: iterations {numbers}"
-    what = f"[final] iteration {state.iterations[event['program_id']]}, {event['unit']}"
+    stage = "asked" if event.get("asked") else "final"
+    what = f"[{stage}] iteration {state.iterations[event['program_id']]}, {event['unit']}"
     if event["failure"]:
         return f"{what}: failed: {event['failure']}: {one_line(event['message'])}"
     return f"{what}: {event['measurement']['value']:.4f}"

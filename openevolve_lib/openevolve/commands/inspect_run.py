@@ -189,6 +189,8 @@ def _text(options: Options) -> str:
     if options.verb == "ctl":
         from openevolve.inspect.asking import ask, request
 
+        if options.what == "idea":
+            return ideas.as_text(ideas.give(read_run(options.run), options.setting, 1.0))
         return ask(options.run, request(options.what, options.setting))
     if options.verb == "serve":
         _serve(options)
@@ -249,11 +251,19 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     page.add_argument("--format", choices=["html", "md"], default="html", help="md: a page of Markdown")
     page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
-    control = verbs.add_parser("ctl", help="ask a running run to pause, resume or stop, or change a limit")
+    control = verbs.add_parser("ctl", help="ask a running run to pause, stop, measure, or change a limit")
     control.add_argument("run", metavar="RUN")
-    control.add_argument("what", choices=[wish.value for wish in Wish], help="stop: what runs is finished")
     control.add_argument(
-        "setting", nargs="?", default="", metavar="KEY=VALUE", help="max_iterations or budget.KEY"
+        "what",
+        choices=[*(wish.value for wish in Wish), "idea"],
+        help="stop: what runs is finished; measure: a program once more",
+    )
+    control.add_argument(
+        "setting",
+        nargs="?",
+        default="",
+        metavar="SETTING",
+        help="limit KEY=VALUE (max_iterations or budget.KEY), measure ID, idea TEXT",
     )
     live = verbs.add_parser("serve", help="all runs of a folder in the browser, live (needs the extra ui)")
     live.add_argument("directory", nargs="?", type=Path, default=RUNS, metavar="DIR", help="default: runs")

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine
 
+from openevolve.engine.again import Again
 from openevolve.engine.final import FinalStage
 from openevolve.engine.iteration import Steps
 from openevolve.engine.recorder import Recorder
@@ -46,6 +47,7 @@ class Controller:
         self.record = record
         self.stopping = stopping or Stopping(config, state)
         self._final = final
+        self._again = Again(final) if final is not None else None
         self._requests = requests
         self._steps = steps
         self._slots = slots
@@ -69,7 +71,7 @@ class Controller:
                 self._take_requests()
                 self._commit_ready()
                 self._begin()
-                if self._running or self._reflecting:
+                if self._running or self._reflecting or self._measured_again():
                     await self._wait()
                 elif self._held():
                     await asyncio.sleep(_POLL)
@@ -81,6 +83,8 @@ class Controller:
             raise self._unreachable
         if self._final is not None:
             await self._final.run(self._take_requests)
+        if self._again is not None:
+            await self._again.rest()
         reason = self.stopping.reason or self._how_it_ended()
         self.record("run_finished", sync=True, reason=reason)
         return reason
@@ -101,6 +105,8 @@ class Controller:
             task.cancel()
         if self._final is not None:
             self._final.abort()
+        if self._again is not None:
+            self._again.abort()
 
     def _take_requests(self) -> None:
         if self._requests is not None:
@@ -114,6 +120,11 @@ class Controller:
         elif request.what is Wish.LIMIT:
             self.config = limited(self.config, request)
             self.stopping.limit(self.config.budget)
+        elif request.what is Wish.MEASURE and self._again is not None:
+            self._again.ask(request.key)
+
+    def _measured_again(self) -> list[asyncio.Task[None]]:
+        return [] if self._again is None else self._again.tasks()
 
     def _held(self) -> bool:
         """Whether there is more to do, and a pause keeps it from being done."""
@@ -198,7 +209,7 @@ class Controller:
 
     async def _wait(self) -> None:
         """Until something has ended, ``budget.hours`` are up, or it is time to look what was asked."""
-        tasks = [*self._running.values(), *self._reflecting.values()]
+        tasks = [*self._running.values(), *self._reflecting.values(), *self._measured_again()]
         left = self._seconds_left()
         patience = _POLL if left is None else min(left, _POLL)
         done, _ = await asyncio.wait(tasks, timeout=patience, return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from openevolve.engine.recorder import Recorder
+from openevolve.errors import UserError
 from openevolve.evaluating.executor import Executor, Look
 from openevolve.records.measurement import Measure, Measurement, Unit
 from openevolve.records.program import FailureKind, Outcome, Program
@@ -56,6 +57,20 @@ class FinalStage:
         while (course := course_of(state)) and (todo := course.todo()) and not self._over():
             await self._round(todo, poll)
 
+    async def again(self, program_id: str) -> None:
+        """Measure every unit of a program once more, at a person's request.
+
+        Raises UserError where the evaluator offers none, or there is no such program.
+        """
+        if program_id not in self._state.iterations:
+            raise UserError(f"expected a program of this run, found {program_id}")
+        program = self._state.programs[self._state.iterations[program_id]]
+        units = self._units or await self._executor.offered(program)
+        for unit in units:
+            if not unit.proxy:
+                repeat = unit.repeats + self._state.looked[program_id, unit.name]
+                await self._look(program_id, unit, repeat, asked=True)
+
     def stop(self) -> None:
         """Finish what is being measured."""
         for task in self._waiting:
@@ -94,7 +109,7 @@ class FinalStage:
             if isinstance(error, BaseException) and not isinstance(error, asyncio.CancelledError):
                 raise error
 
-    async def _look(self, program_id: str, unit: Unit, repeat: int) -> None:
+    async def _look(self, program_id: str, unit: Unit, repeat: int, **marks: bool) -> None:
         task = asyncio.current_task()
         assert task is not None
 
@@ -116,7 +131,7 @@ class FinalStage:
             ).to_json()  # fmt: skip
         self._record(
             "looked", sync=True, program_id=program_id, unit=unit.name, repeat=repeat,
-            measurement=measurement, failure=outcome.failure, message=outcome.message,
+            measurement=measurement, failure=outcome.failure, message=outcome.message, **marks,
         )  # fmt: skip
 
     def _checked(self, outcome: Outcome) -> Outcome:

@@ -16,7 +16,8 @@ def facts(run: Run) -> list[Fact]:
 
     ``fitness`` is what was measured, ``error`` its standard error where the evaluator gives one, ``estimate``
     and ``estimate_error`` the same with selected luck taken back (``shrinkage``); all None without a score.
-    ``final`` is what was found of a finalist afresh (``afresh.final_scores``), None of all others.
+    ``final`` is what was found of a finalist afresh (``afresh.final_scores``), None of all others; ``again``
+    lists unit and value of what a person asked to be measured once more.
     They are worked out once for as long as the run does not grow: callers change none.
     """
     return worked_out(run, "facts", _facts)
@@ -49,6 +50,7 @@ def _facts(run: Run) -> list[Fact]:
     finals = final_scores(state)
     for row in rows:
         row["final"] = finals.get(row["id"])
+        row["again"] = [[each.unit, each.value] for each in state.again.get(row["id"], ())]
     return rows
 
 

@@ -67,6 +67,11 @@ _GISTS: dict[str, Callable[[Event], str]] = {
     "reviewed": lambda event: f"{event['iteration']}: {event['text']}",
     "idea": lambda event: f"{event['idea']['source']}: {event['idea']['description']}",
     "asked": lambda event: f"{Request.from_json(event['request'])}",
+    "final_begun": lambda event: f"{len(event['final']['candidates'])} finalists",
+    "looked": lambda event: (
+        f"{'asked: ' if event.get('asked') else ''}{event['program_id'][:8]}, {event['unit']}: "
+        + (event["failure"] or f"{event['measurement']['value']:.4g}")
+    ),
     "run_finished": lambda event: f"{event['reason']}",
 }
 

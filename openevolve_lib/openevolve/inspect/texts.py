@@ -104,6 +104,9 @@ def program(row: Row) -> str:
         "refused before": "\n".join(f"{entry['gate']}: {entry['reason']}" for entry in row["refusals"]),
         "failure": f"{row['failure']}: {row['message']}" if row["failure"] else row["message"],
         "measurements": "\n".join(f"{name:<40} {number(value, 5)}" for name, value in row["metrics"].items()),
+        "measured again, as somebody asked": "\n".join(
+            f"{unit:<40} {number(value, 5)}" for unit, value in row["again"]
+        ),
         "archive": row["archive"],
         "decisions": "\n".join(f"rung {d['rung']}: {d['verdict']}: {d['why']}" for d in row["decisions"]),
         **row["artifacts"],

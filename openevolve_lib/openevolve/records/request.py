@@ -11,11 +11,12 @@ class Wish(StrEnum):
     RESUME = "resume"
     STOP = "stop"  # finish what runs, and end
     LIMIT = "limit"  # another value of a limit
+    MEASURE = "measure"  # a program once more
 
 
 @dataclass(frozen=True)
 class Request(Record):
-    """One wish; ``key`` and ``value`` are those of a limit."""
+    """One wish; ``key`` and ``value`` are those of a limit, ``key`` alone is a program's id."""
 
     what: Wish
     key: str = ""
@@ -25,4 +26,6 @@ class Request(Record):
         object.__setattr__(self, "what", Wish(self.what))
 
     def __str__(self) -> str:
-        return f"{self.what} {self.key}={self.value:g}" if self.value is not None else str(self.what)
+        if self.value is not None:
+            return f"{self.what} {self.key}={self.value:g}"
+        return f"{self.what} {self.key}".rstrip()

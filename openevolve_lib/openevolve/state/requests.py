@@ -53,9 +53,11 @@ class Requests:
 
 
 def check_request(request: Request) -> None:
-    """Raises UserError for a limit that is none."""
+    """Raises UserError for a limit that is none, and a program without a name."""
     if request.what is Wish.LIMIT:
         limited(Config(), request)
+    if request.what is Wish.MEASURE and not request.key:
+        raise UserError("measure: expected a program's id, found nothing")
 
 
 def limited(config: Config, request: Request) -> Config:

@@ -82,6 +82,7 @@ class State:
     final: Final | None = None  # the latest, less those who failed in it
     looks: list[Measurement] = field(default_factory=list)  # of that final
     looked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by program and unit, of all finals
+    again: dict[str, list[Measurement]] = field(default_factory=dict)  # at a person's request, by program
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
@@ -237,7 +238,11 @@ class State:
 
     def _looked(self, event: Event) -> None:
         self.looked[event["program_id"], event["unit"]] += 1
-        if event["failure"] is None:
+        if event.get("asked"):
+            if event["failure"] is None:
+                measurement = Measurement.from_json(event["measurement"])
+                self.again.setdefault(event["program_id"], []).append(measurement)
+        elif event["failure"] is None:
             self.looks.append(Measurement.from_json(event["measurement"]))
         elif self.final is not None:
             left = tuple(name for name in self.final.candidates if name != event["program_id"])

@@ -97,6 +97,7 @@ function overview(run, row, found) {
     ["Fitness", row.fitness === null ? null : spread(row.fitness, row.error)],
     ["Estimate, shrunk", row.estimate === null ? null : spread(row.estimate, row.estimate_error)],
     ["Measured afresh", row.final ? `${spread(row.final.score, row.final.error)}, n = ${row.final.measurements}${row.final.won ? "; it won the final" : ""}` : null],
+    ["Asked for again", row.again.length ? row.again.map(([unit, value]) => `${unit} ${number(value)}`).join(", ") : null],
     ["Gain over parent", gain === null ? null : signed(gain)],
     ["Archive", found.archive ? `${found.archive}${row.holds_cell ? "; it holds it now" : ""}` : null],
     ["Proposed by", [row.proposer, row.model].filter(Boolean).join(" · ") || null],
