@@ -22,7 +22,7 @@ from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import settle_device
 from medevonet.run.environment import evaluation_environment, private_paths
 from medevonet.run.facts import with_facts
-from medevonet.run.folder import PROJECT, check_writable, create_run, find_run
+from medevonet.run.folder import PROJECT, RUNS, check_writable, create_at, create_run, find_run, new_folder
 from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
 from medevonet.run.settings import CONFIG, check_protocol, load_settings, task_of
@@ -75,6 +75,7 @@ class Setup:
     config: Config
     task: TaskConfig
     resumed: Path | None  # the run directory to continue
+    folder: Path | None = None  # of a new run; None: one is named by the time
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,12 +123,13 @@ def conduct(
     Raises UserError, and RunInterrupted where it can be resumed.
     """
     if setup.resumed is None:
-        check_writable()
+        check_writable(setup.folder or RUNS)
+    place = setup.resumed or setup.folder
     isolation = establish(
         setup.config.evaluator.isolation,
         allow_unsafe=allow_unsafe,
         gpu=walls_with_gpu(setup.task),
-        private=private_paths(setup.task),
+        private=private_paths(setup.task) | ({place: "choose another --output"} if place else {}),
     )
     provider = recorded.description if recorded else provider_of(setup.config)
     if recorded is None:
@@ -144,7 +146,7 @@ def conduct(
         "isolation": isolation.line,
         "sources": by_source(setup.config.origins),
     }
-    run = setup.resumed or create_run()
+    run = setup.resumed or (create_at(setup.folder) if setup.folder else create_run())
     secrets = secrets_of(setup.config)
     if setup.resumed is None:
         write_run_info(run, settings, found, secrets)
@@ -169,6 +171,9 @@ def make_setup(options: argparse.Namespace) -> Setup:
             f"expected --config or --resume, found both: a run goes on with its own settings, and with what "
             f"--set changes; leave out {given}"
         )
+    if resumed and (options.name or options.output):
+        raise UserError("expected --resume, or a --name or --output of a new run, found both")
+    folder = new_folder(options.name, options.output)
     path = resumed / "run_info.json" if resumed else given
     if resumed and options.demo:
         _check_that_it_is_a_demo(resumed)
@@ -177,7 +182,7 @@ def make_setup(options: argparse.Namespace) -> Setup:
     task = settled(task_of(config), threads)
     if resumed:
         check_protocol(task_of(load_settings(resumed / "run_info.json", [])), task)
-    return Setup(with_facts(config, task), task, resumed)
+    return Setup(with_facts(config, task), task, resumed, folder)
 
 
 def _check_that_it_is_a_demo(run: Path) -> None:
@@ -265,6 +270,9 @@ def parser() -> argparse.ArgumentParser:
     mode.add_argument("--offline", action="store_true", help="propose without a language model")
     parser.add_argument("--iterations", type=int, metavar="N", help="programs to propose after the seed")
     parser.add_argument("--resume", nargs="?", const="latest", metavar="RUN", help="continue a run (latest)")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--name", help="of a new run: runs/mnist/NAME; all are listed by: openevolve runs")
+    place.add_argument("--output", type=Path, metavar="DIR", help="the folder of a new run")
     parser.add_argument("--seed", type=int, help="random_seed of the search and task.seed of training")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--replay", metavar="RUN", help=REPLAY)

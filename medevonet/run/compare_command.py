@@ -3,6 +3,7 @@
     metrics_utils.py compare A.npz B.npz
     metrics_utils.py compare A1.npz A2.npz --against B1.npz B2.npz [--split val] [--pool RUN] [--json]
 
+A program of a run may stand by its iteration, 14 (of the latest run) or RUN@14, in place of its file.
 Several artifacts a side are further trainings of one program, from other seeds. Printed is the difference
 B - A on each data set and on their mean, with an answer to each of two questions: would A and B trained again
 differ on these images, and would they differ for new patients (medevonet/statistics/variance.py)? Of single
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medevonet.run.looks import count_look, refuse_during_a_run, run_of
+from medevonet.run.programs import artifact
 from medevonet.statistics.artifacts import SPLITS, load_predictions
 from medevonet.statistics.comparison import Artifact, compare, report, table
 from openevolve.errors import UserError
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compared(options: argparse.Namespace) -> str:
-    paths_a, paths_b = _sides(options)
+    paths_a, paths_b = ([*map(artifact, side)] for side in _sides(options))
     if options.split == "test":
         for place in (*paths_a, *paths_b):
             if run := run_of(place):

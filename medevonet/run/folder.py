@@ -1,6 +1,7 @@
 """Run directories: ``runs/mnist/<timestamp>_<jobid>``, and ``latest``, which points to one of them."""
 
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +28,34 @@ def create_run(root: Path = RUNS) -> Path:
     except OSError as error:
         raise _not_writable(root, error) from None
     return run
+
+
+def new_folder(name: str | None, output: Path | None, root: Path = RUNS) -> Path | None:
+    """Where a run of this name, or with this folder, goes; None: ``create_run`` names one.
+
+    Raises UserError for a name that is no file's, and where something is there already.
+    """
+    if name is not None and (not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", name) or name == "latest"):
+        raise UserError(
+            f"--name: expected letters, digits, ., _, + and -, and a letter or digit first, found {name!r}"
+        )
+    folder = output if name is None else root / name
+    if folder is None or not (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        return folder
+    if (folder / "run_info.json").is_file():
+        raise UserError(f"{folder}: expected a new run, found one; to go on with it: --resume {folder}")
+    raise UserError(f"{folder}: expected no folder or an empty one, found something in it; choose another")
+
+
+def create_at(folder: Path, root: Path = RUNS) -> Path:
+    """A run's folder at this place; among the others ``latest`` points to it. Raises UserError."""
+    try:
+        (folder / "artifacts").mkdir(parents=True, exist_ok=True)
+        if folder.parent.resolve() == root.resolve():
+            point_latest(folder)
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+    return folder
 
 
 def check_writable(root: Path = RUNS) -> None:

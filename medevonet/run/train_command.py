@@ -22,6 +22,7 @@ from medevonet.run.environment import (
     task_from_environment,
 )
 from medevonet.run.looks import count_look, run_of
+from medevonet.run.programs import program_file
 from medevonet.run.settings import CONFIG, load_settings, task_of
 from medevonet.statistics.artifacts import SPLITS
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
@@ -94,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=typed_here(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("program", type=Path, metavar="PROGRAM", help="Python file with create_model()")
+    parser.add_argument("program", type=Path, metavar="PROGRAM", help="a file, or an iteration: 14, RUN@14")
     parser.add_argument("epochs", type=int, nargs="?", metavar="EPOCHS", help="task.epochs")
     settings = parser.add_mutually_exclusive_group()
     settings.add_argument("--config", type=Path, metavar="FILE", help="YAML settings over config.yaml")
@@ -107,6 +108,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _main(options: argparse.Namespace) -> int:
+    named, options.program = options.program, program_file(options.program)
+    if named != options.program and options.config is None and options.config_only is None:
+        options.config = options.program.parent.parent / "run_info.json"  # of the run that it is of
     config, task = settings_of(options)
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
     isolation = establish(

@@ -167,6 +167,17 @@ def test_a_killed_run_resumes_to_the_same_end(demo: tuple[Path, str], cache: Pat
     assert "task.epochs is 1, not 4" in other.stderr
 
 
+def test_a_demo_that_is_done_does_not_go_on_by_surprise(demo: tuple[Path, str], cache: Path) -> None:
+    folder, _ = demo
+    before = journal(folder)
+    again = run(folder, cache, "--resume", "--demo")
+    assert again.stdout == (
+        "nothing to do: 3 iterations are done, 3 were asked for; --iterations 13 adds ten\n"
+    )
+    assert again.returncode == 0
+    assert journal(folder) == before
+
+
 REPLY = """A smaller network with global pooling.
 
 ```python

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medevonet.run.folder import check_writable, create_run, find_run, point_latest
+from medevonet.run.folder import check_writable, create_at, create_run, find_run, new_folder, point_latest
 from medevonet.run.info import write_run_info
 from openevolve.errors import UserError
 
@@ -71,3 +71,31 @@ def test_a_folder_that_cannot_be_written_is_a_users_error(tmp_path: Path) -> Non
         check_writable(tmp_path / "file" / "runs")
     check_writable(tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_run_may_have_a_name_or_a_folder_of_its_own(tmp_path: Path) -> None:
+    named = new_folder("wide-nets.2", None, tmp_path)
+    assert named == tmp_path / "wide-nets.2"
+    write_run_info(create_at(named, tmp_path), {}, {})
+    assert find_run("wide-nets.2", tmp_path) == find_run("latest", tmp_path) == named.resolve()
+    own = new_folder(None, tmp_path / "elsewhere" / "run", tmp_path)
+    assert own is not None
+    assert (create_at(own, tmp_path) / "artifacts").is_dir()
+    assert find_run("latest", tmp_path) == named.resolve()  # those elsewhere are not among the others
+    assert new_folder(None, None, tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["", "latest", "../up", "a/b", "-x", "a b"])
+def test_a_name_is_a_files(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--name: expected letters, digits"):
+        new_folder(name, None, tmp_path)
+
+
+def test_a_new_run_takes_no_folder_that_holds_something(tmp_path: Path) -> None:
+    write_run_info(create_at(tmp_path / "run", tmp_path), {}, {})
+    with pytest.raises(UserError, match=r"expected a new run, found one; to go on with it: --resume .*run"):
+        new_folder("run", None, tmp_path)
+    with pytest.raises(UserError, match="expected no folder or an empty one"):
+        new_folder(None, tmp_path, tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert new_folder("empty", None, tmp_path) == tmp_path / "empty"
