@@ -16,6 +16,7 @@ from openevolve.engine.finished import nothing_to_do
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute, read_program
 from openevolve.engine.signals import ended_by_signals
+from openevolve.engine.upstream_checkpoint import begin_from, is_upstreams
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Level, establish
 from openevolve.inspect.reading import find_journal
@@ -29,6 +30,7 @@ from openevolve.settings.languages import with_language_of
 from openevolve.settings.layers import Override
 from openevolve.settings.models import Config, LogLevel
 from openevolve.state.journal import read_journal
+from openevolve.state.replay import replay
 
 log = logging.getLogger("openevolve")
 
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", type=Path, help="YAML settings")
     parser.add_argument("-o", "--output", type=Path, help="the run's folder; a run in it is continued")
     parser.add_argument("-i", "--iterations", type=int, help="max_iterations")
-    parser.add_argument("--checkpoint", type=Path, help="continue the run that wrote this checkpoint")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="go on from it, for ITERATIONS more; OpenEvolve's too"
+    )
     parser.add_argument("--api-base", metavar="URL", help="address of the server of every language model")
     parser.add_argument("--primary-model", metavar="NAME", help="the model to ask, in place of the config's")
     parser.add_argument("--secondary-model", metavar="NAME", help="a second model, asked less often")
@@ -91,12 +95,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    overrides = [*options.overrides, *_overrides(options)]
-    config = _with_server(load_config(options.config, overrides), options.api_base)
-    config = with_language_of(config, options.initial_program)
+    folder = _output_folder(options)
+    config = _config(options, _overrides(options))
+    if options.checkpoint is not None:
+        config = _config(options, [*_overrides(options), *_more(options, folder, config)])
     isolation = establish(config.evaluator.isolation, allow_unsafe=options.allow_unsafe, processes=True)
     config = with_isolation(config, isolation.level)
-    folder = _output_folder(options)
     _check_that_it_began_with(read_program(options.initial_program), folder, options)
     if said := nothing_to_do(folder / "journal.jsonl", config):
         print(said)
@@ -121,6 +125,29 @@ def _run(options: argparse.Namespace) -> int:
     if recorded:
         print(f"replayed: {recorded.tally()} of {recorded.description}")
     return exit_code(result)
+
+
+def _config(options: argparse.Namespace, overrides: Sequence[Override]) -> Config:
+    config = load_config(options.config, [*options.overrides, *overrides])
+    return with_language_of(_with_server(config, options.api_base), options.initial_program)
+
+
+def _more(options: argparse.Namespace, folder: Path, config: Config) -> list[Override]:
+    """With ``--checkpoint``, ``-i N`` asks for N iterations more than there are. A checkpoint of OpenEvolve's
+    begins a journal. Raises UserError."""
+    journal = folder / "journal.jsonl"
+    if is_upstreams(options.checkpoint) and not _is_of_a_run(options.checkpoint):
+        done = begin_from(options.checkpoint, journal, config)
+        _announce(f"taken over: {done + 1} programs of {options.checkpoint}")
+    else:
+        done = max(0, len(replay(journal).outcomes) - 1)
+    if options.iterations is None:
+        return []
+    return [Override(f"max_iterations={done + options.iterations}", "--iterations")]
+
+
+def _is_of_a_run(checkpoint: Path) -> bool:
+    return (checkpoint.resolve().parent.parent / "journal.jsonl").is_file()
 
 
 def _overrides(options: argparse.Namespace) -> list[Override]:
@@ -159,8 +186,11 @@ def _output_folder(options: argparse.Namespace) -> Path:
     initial: Path = options.initial_program
     output: Path | None = options.output
     checkpoint: Path | None = options.checkpoint
+    usual = initial.parent / "openevolve_output"
     if checkpoint is None:
-        return output or initial.parent / "openevolve_output"
+        return output or usual
+    if is_upstreams(checkpoint) and not _is_of_a_run(checkpoint):
+        return output or usual
     folder = checkpoint.resolve().parent.parent
     if not checkpoint.is_dir() or not (folder / "journal.jsonl").is_file():
         raise UserError(f"--checkpoint: expected a checkpoint in a run's folder, found none at {checkpoint}")
