@@ -1,6 +1,7 @@
 """Where the file of a dataset is, how it is had, and what it must hold.
 
-Three kinds: a MedMNIST file (downloaded), a synthetic stand-in (generated), the user's own file.
+Four kinds: a MedMNIST file (downloaded), a synthetic stand-in (generated), the user's own file, and what
+another package offers.
 """
 
 import functools
@@ -12,6 +13,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from medevonet.data import demo as demo_data
 from medevonet.label_kind import LabelKind
 from medevonet.task import DATA_VARIABLE, DEMO_NAMES, USUAL_FOLDER, DatasetConfig
 from openevolve.errors import UserError
+
+GROUP = "medevonet.data"  # entry points of other packages, by the name of a data set
 
 MEDMNIST_SIZES = (28, 64, 128, 224)
 DEMO_SIZES = range(16, 225)
@@ -59,8 +63,12 @@ def find_source(entry: str | DatasetConfig, size: int, root: Path, cache: Path, 
         return _demo_source(entry, size, cache)
     if entry in medmnist_info():
         return _medmnist_source(entry, size, root, download)
+    offered = entry_points(group=GROUP)
+    if entry in offered.names:
+        return _offered_source(offered[entry], size, cache)
+    names = (*medmnist_info(), *DEMO_NAMES, *sorted(offered.names))
     raise UserError(
-        f"task.datasets: expected one of {', '.join((*medmnist_info(), *DEMO_NAMES))}, found {entry!r}. "
+        f"task.datasets: expected one of {', '.join(names)}, found {entry!r}. "
         "Correct the name, or give your own file as a mapping with name, path and label_kind."
     )
 
@@ -92,6 +100,19 @@ def _demo_source(name: str, size: int, cache: Path) -> Source:
         outputs=stand_in.outputs,
         channels=stand_in.channels,
     )
+
+
+def _offered_source(point: EntryPoint, size: int, cache: Path) -> Source:
+    """Of another package: a function of the size and the cache folder that returns a ``Source``.
+
+    Its file has to lie in the cache, which no program may read.
+    """
+    source = point.load()(size, cache)
+    if not isinstance(source, Source) or source.name != point.name:
+        raise UserError(f"{point.value}: expected a Source named {point.name}, found {source!r:.80}")
+    if not source.path.absolute().is_relative_to(cache.absolute()):
+        raise UserError(f"{point.value}: expected a file below {cache}, found {source.path}")
+    return source
 
 
 def _medmnist_source(name: str, size: int, root: Path, download: bool) -> Source:

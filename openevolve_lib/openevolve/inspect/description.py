@@ -10,6 +10,7 @@ from openevolve.inspect import questions
 from openevolve.inspect.afresh import confirmation_of
 from openevolve.inspect.clean import shown, without_held_out
 from openevolve.inspect.decisions import decisions
+from openevolve.inspect.extra import extra_sections
 from openevolve.inspect.facts import Fact, facts
 from openevolve.inspect.ideas import ideas
 from openevolve.inspect.parts import parts_of
@@ -88,6 +89,7 @@ def overview(run: Run) -> dict[str, Any]:
         "ideas": ideas(run),
         "decisions": decisions(run, last=_DECIDED),
         "environment": environment(run),
+        "extra": extra_sections(run),
         "settings": without_held_out(run.state.config.model_dump(mode="json", exclude={"prompt"})),
         "left_out": "",
     }

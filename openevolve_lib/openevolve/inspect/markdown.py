@@ -7,6 +7,7 @@ from typing import Any
 from openevolve.inspect import questions, single
 from openevolve.inspect.clean import one_line
 from openevolve.inspect.description import environment, verdict
+from openevolve.inspect.extra import extra_sections
 from openevolve.inspect.facts import facts
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
@@ -33,6 +34,8 @@ def markdown(run: Run) -> str:
     if failed := questions.failures(run):
         parts += ["## Failures", _failures(failed)]
     parts += ["## Who proposed", _operators(questions.operators(run)), "## Environment", _environment(run)]
+    for extra in extra_sections(run):
+        parts += [f"## {_text(extra['title'])}", *map(_text, extra["text"].splitlines())]
     return "\n\n".join(parts) + "\n"
 
 

@@ -84,6 +84,7 @@ function draw(run) {
     el("div", { class: "pair" },
       section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
       el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "Environment", "", environment(run)))),
+    ...run.extra.map(({ title, text }, i) => section(`extra-${i}`, title, "", el("pre", { class: "reply" }, text))),
     section("again", "To reproduce", "", again(run)),
     el("footer", {}, `Written ${run.written}. ${run.confirmation ? "Of a test split only the confirmation is on this page." : "Nothing of a test split is on this page."}`),
   ].filter(Boolean));

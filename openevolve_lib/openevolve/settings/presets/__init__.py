@@ -105,7 +105,11 @@ def _read(name: str) -> dict[str, Any]:
             f"search.preset: expected one of {', '.join(sorted(files))}, found {name!r}; "
             f"the nearest known one is {near}"
         )
-    values: dict[str, Any] = yaml.safe_load(files[name].read_text(encoding="utf-8"))
+    values = yaml.safe_load(files[name].read_text(encoding="utf-8"))
+    if not isinstance(values, dict) or not isinstance(values.get("about"), str):
+        raise UserError(
+            f"search.preset {name}: expected settings with a line `about:` in {files[name]}, found none"
+        )
     return values
 
 
