@@ -1,6 +1,7 @@
 """A data source: stripes that lie flat, or stand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def stripes(size: int, cache: Path) -> Source:
 
 def _generate(size: int, target: Path) -> None:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in _COUNTS.items():
         labels = np.arange(count) % 2
         waves = np.sin(np.arange(size) * 2 * np.pi / 7 + rng.uniform(0, 6, (count, 1)))
