@@ -22,6 +22,7 @@ from openevolve.errors import UserError
 from openevolve.evaluating.executor import Executor, Telling
 from openevolve.evaluating.isolation import Walls
 from openevolve.inspect.exports import Exports
+from openevolve.inspect.tracking import tracking_of
 from openevolve.measuring.ladder import LadderReport, ladder_report
 from openevolve.proposing.edits import check_evolve_blocks
 from openevolve.records.program import Program
@@ -81,6 +82,7 @@ def execute(plan: Plan, display: Watching) -> Result:
     if not plan.evaluator.is_file():
         raise UserError(f"{plan.evaluator}: expected an evaluator file, found none")
     walls = evaluation_walls(plan)
+    tracking = tracking_of(plan.config, plan.folder)
     models = ModelPool(plan.models)
     strategies = build_strategies(plan, models)
     with (
@@ -99,7 +101,7 @@ def execute(plan: Plan, display: Watching) -> Result:
         if isinstance(executor, Telling) and isinstance(display, Listening):
             executor.told = display.told
         try:
-            record = Recorder(journal, state, [exports, display])
+            record = Recorder(journal, state, [exports, display, tracking])
             steps = Steps(initial_code, strategies, executor, state, record, plan.folder)
             requests = Requests(journal.path)
             stopping = Stopping(plan.config, state)

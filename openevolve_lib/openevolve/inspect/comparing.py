@@ -70,7 +70,7 @@ def compare_runs(run: Run, other: Run) -> Answer:
 
 def settings_of(run: Run) -> dict[str, Any]:
     """All settings of the latest session, by their whole names."""
-    return _flat(run.state.config.model_dump(mode="json"))
+    return flat(run.state.config.model_dump(mode="json"))
 
 
 def _scored(run: Run, name: str) -> Fact:
@@ -123,11 +123,12 @@ def sign_flips(differences: Sequence[float]) -> Answer | None:
     }
 
 
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings by their dotted names."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{name}.")
+            found |= flat(value, f"{before}{name}.")
         else:
             found[before + name] = value
     return found

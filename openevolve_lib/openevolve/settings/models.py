@@ -218,6 +218,7 @@ class Config(Section):
     max_iterations: Annotated[int, Field(ge=0)] = 100
     checkpoint_interval: Annotated[int, Field(ge=1)] = 10
     log_level: LogLevel = "INFO"
+    tracking: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"  # each needs an extra of its name
     random_seed: Annotated[int, Field(ge=0)] = 42
     deterministic: bool = False  # commit results in iteration order: equal seeds, equal run
     proposer: str = "llm"
