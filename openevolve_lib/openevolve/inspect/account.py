@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from openevolve.population.axes import Axis
 from openevolve.population.island import Cell
 from openevolve.records.program import Elite, Usage
 from openevolve.state.journal import Event
@@ -54,6 +55,7 @@ class Account:
     outages: int = 0  # failures of a provider that count against no program
     outage_usage: Usage = field(default_factory=Usage)
     _holders: dict[Cell, str] = field(default_factory=dict)
+    _axes: tuple[Axis, ...] = ()  # of those cells
 
     def apply(self, event: Event, state: State) -> None:
         """Take in an event that the state has taken in."""
@@ -108,6 +110,11 @@ class Account:
         program, outcome = state.programs[iteration], state.outcomes[iteration]
         if not outcome.evaluated:
             return
+        if self._axes != state.population.axes:  # all have been placed anew
+            self._axes = state.population.axes
+            self._holders = {
+                cell: key[-1] for cell, key in state.population.archive_cells.items() if key[-1] != program.id
+            }
         cell = state.population.cell(Elite(program, outcome.metrics))
         holder = state.population.archive_cells[cell][-1]
         self.placings[iteration] = Placing(cell, self._holders.get(cell), holder)

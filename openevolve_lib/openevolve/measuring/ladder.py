@@ -91,16 +91,16 @@ class Ladder:
                 FailureKind.CRASHED, f"rung {rung.number}: expected a usable metric {name!r}, found {found}"
             )
         rule = PromotionRule(self._settings, self._climbs_of(standing.committed))
-        cell = self._cell(Elite(program, rung.metrics))
+        cell = self._cell(Elite(program, rung.metrics), standing)
         if cell is not None and is_remote(cell, standing.elites):
             return rule.promote(rung.number, score)
         elite = None if cell is None else standing.elites[program.island].get(cell)
         draw = random_source(self._state.config.random_seed, program.iteration, "audit").random()
         return rule.decide(rung.number, score, elite, draw)
 
-    def _cell(self, candidate: Elite) -> Cell | None:
+    def _cell(self, candidate: Elite, standing: Standing) -> Cell | None:
         try:
-            return self._state.population.cell(candidate)
+            return self._state.population.cell(candidate, standing.axes)
         except ValueError:  # the rung does not know all axes of the archive
             return None
 

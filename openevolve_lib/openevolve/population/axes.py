@@ -9,10 +9,11 @@ from openevolve.settings.models import Config
 
 @dataclass(frozen=True)
 class Axis:
-    """One dimension of the archive, cut at fixed inner edges; values outside go to the end bins."""
+    """One dimension of the archive, cut at inner edges; values outside go to the end bins."""
 
     name: str
     edges: tuple[float, ...]
+    follows: bool = False  # the values that programs have: ``population.scaling``
 
     @property
     def bins(self) -> int:
@@ -26,10 +27,10 @@ class Axis:
 
 
 def declared_axes(config: Config) -> tuple[Axis, ...]:
-    """The archive's axes: ``features``, or ``database.feature_dimensions`` with documented ranges.
+    """The archive's axes: ``features``, whose edges never move, or ``database.feature_dimensions``.
 
-    Without declared bins ``complexity`` (characters of code) runs from 0 to ``max_code_length``, and
-    ``diversity`` (see ``dissimilarity``) and every metric of the evaluator from 0 to 1.
+    The latter follow the values that programs have. Before there are two, ``complexity`` (characters of code)
+    runs from 0 to ``max_code_length``, and ``diversity`` (see ``dissimilarity``) and metrics from 0 to 1.
     """
     if config.features:
         return tuple(Axis(name, bins.inner_edges()) for name, bins in config.features.items())
@@ -38,7 +39,7 @@ def declared_axes(config: Config) -> tuple[Axis, ...]:
         bins = config.database.feature_bins
         count = bins if isinstance(bins, int) else bins.get(name, 10)
         high = float(config.max_code_length) if name == "complexity" else 1.0
-        axes.append(Axis(name, tuple(high * i / count for i in range(1, count))))
+        axes.append(Axis(name, tuple(high * i / count for i in range(1, count)), follows=True))
     return tuple(axes)
 
 

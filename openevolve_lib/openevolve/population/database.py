@@ -3,12 +3,13 @@
 import bisect
 import math
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openevolve.population.axes import Axis, dissimilarity, line_set
 from openevolve.population.fitness import judged_by
 from openevolve.population.island import Cell, Island, OrderKey
+from openevolve.population.scaling import next_scaling, scaled
 from openevolve.records.program import Elite, Failure
 from openevolve.settings.models import DatabaseConfig
 from openevolve.settings.registry import strategy
@@ -45,6 +46,9 @@ class Database:
         self._elites: dict[str, Elite] = {}
         self._reference: frozenset[str] = frozenset()
         self._failures: dict[str, deque[Failure]] = {}
+        self._joined = 0  # programs that were ever added
+        self._next_scaling = next_scaling(1)
+        self._scalings = [("", self.axes)]  # of axes that follow: since which program they are as they are
 
     def fitness(self, metrics: Mapping[str, float]) -> float:
         """The fitness metric, or what stands in for it. Raises ValueError where there is nothing to go by."""
@@ -61,8 +65,13 @@ class Database:
         tie = elite.metrics[tie_break] if tie_break else 0.0
         return (-self.fitness(elite.metrics), tie, elite.program.iteration, elite.id)
 
-    def cell(self, elite: Elite) -> Cell:
-        return tuple(axis.bin(self._position(axis, elite)) for axis in self.axes)
+    def cell(self, elite: Elite, axes: Sequence[Axis] | None = None) -> Cell:
+        """On the axes of today, or on others."""
+        return tuple(axis.bin(self._position(axis, elite)) for axis in axes or self.axes)
+
+    def axes_for(self, programs: Collection[str]) -> tuple[Axis, ...]:
+        """The axes as they were when of all programs these were the latest that had been added."""
+        return next(axes for since, axes in reversed(self._scalings) if not since or since in programs)
 
     def _position(self, axis: Axis, elite: Elite) -> float:
         if axis.name in elite.metrics:
@@ -103,6 +112,10 @@ class Database:
         first = not self._elites
         if first:
             self._reference = line_set(elite.program.code)
+        self._joined += 1
+        if self._joined == self._next_scaling and any(axis.follows for axis in self.axes):
+            self._next_scaling = next_scaling(self._joined)
+            self._scale(elite)
         key, cell = self.order(elite), self.cell(elite)
         self._elites[elite.id] = elite
         bisect.insort(self._ranked, key)
@@ -114,6 +127,26 @@ class Database:
             self.archive_cells[cell] = key
         self._limit_population()
         return improved
+
+    def _scale(self, latest: Elite) -> None:
+        """Let axes that follow take in all programs, and place all members anew."""
+        elites = [*self._elites.values(), latest]
+        self.axes = tuple(
+            scaled(axis, [self._position(axis, elite) for elite in elites]) if axis.follows else axis
+            for axis in self.axes
+        )
+        self._scalings.append((latest.id, self.axes))
+        self._cells_held.clear()
+        self._idle = [*self._ranked]
+        for island in self.islands:
+            island.clear_cells()
+            for key in island.ranked:
+                cell = self.cell(island.members[key[-1]])
+                if cell not in island.cells:
+                    self._take_cell(island, key, cell)
+        self.archive_cells.clear()
+        for key in self._ranked:
+            self.archive_cells.setdefault(self.cell(self._elites[key[-1]]), key)
 
     def _place(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
         island.add(elite, key)

@@ -42,6 +42,11 @@ class Island:
             bisect.insort(self.occupied, cell)
         self.cells[cell] = elite_id
 
+    def clear_cells(self) -> None:
+        """Nobody holds a cell."""
+        self.cells.clear()
+        self.occupied.clear()
+
     def forget(self, key: OrderKey) -> None:
         """Drop a member that holds no cell."""
         del self.members[key[-1]]

@@ -82,14 +82,12 @@ def _being_tried(history: History, iteration: int) -> str:
 def _rooms(history: History, parent: Elite, committed: Sequence[int]) -> tuple[Room, ...]:
     """Empty cells beside the parent's."""
     population = history.population
-    filled = {
-        population.cell(Elite(history.programs[i], history.outcomes[i].metrics))
-        for i in committed
-        if history.outcomes[i].evaluated
-    }
-    cell = population.cell(parent)
+    scored = [i for i in committed if history.outcomes[i].evaluated]
+    axes = population.axes_for({history.programs[i].id for i in scored})  # and no later ones
+    filled = {population.cell(Elite(history.programs[i], history.outcomes[i].metrics), axes) for i in scored}
+    cell = population.cell(parent, axes)
     rooms = []
-    for number, axis in enumerate(population.axes):
+    for number, axis in enumerate(axes):
         for step in (-1, 1):
             place = cell[number] + step
             beside = (*cell[:number], place, *cell[number + 1 :])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from openevolve.population.axes import Axis
 from openevolve.population.island import Cell
 
 
@@ -12,3 +13,4 @@ class Standing:
 
     committed: int  # the first so many outcomes that counted
     elites: Sequence[Mapping[Cell, float]]  # by island: the fitness of each cell's
+    axes: Sequence[Axis] = ()  # those of the cells

@@ -255,7 +255,7 @@ class State:
 
     def standing(self) -> Standing:
         """What has been achieved by now."""
-        return Standing(len(self.committed), self.population.cell_fitness())
+        return Standing(len(self.committed), self.population.cell_fitness(), self.population.axes)
 
     def context(self, iteration: int) -> Context:
         """What the proposal of an iteration is made from, with fresh random numbers of its own."""
