@@ -2,9 +2,11 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from openevolve.evaluating.local import LocalExecutor
+from openevolve.population.axes import Axis
 from openevolve.population.database import Database
 from openevolve.population.island import Cell
 from openevolve.records.program import Elite, Outcome
@@ -17,8 +19,8 @@ log = logging.getLogger("openevolve")
 class OneCell(Database):
     """No map: an island keeps its best program and forgets the worst of the others first."""
 
-    def cell(self, elite: Elite) -> Cell:
-        super().cell(elite)  # an axis without its metric is still an error
+    def cell(self, elite: Elite, axes: Sequence[Axis] | None = None) -> Cell:
+        super().cell(elite, axes)  # an axis without its metric is still an error
         return tuple(0 for _ in self.axes)
 
 
