@@ -100,7 +100,9 @@ def _described(outcome: dict[str, Any]) -> str:
     problems = [
         artifacts[key] for key in artifacts if re.search("error|stderr|refus", key) and artifacts[key]
     ]
-    return f"{text} (the evaluator says: {_short(problems[0])})" if problems else text
+    said = [f"the evaluator says: {_short(problems[0])}"] if problems else []
+    said += [artifacts["walls"]] if "walls" in artifacts else []
+    return f"{text} ({'; '.join(said)})" if said else text
 
 
 def _reason(outcome: dict[str, Any] | None, stderr: str) -> str:

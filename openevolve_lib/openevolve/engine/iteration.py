@@ -10,6 +10,7 @@ from openevolve.engine.naming import child_program
 from openevolve.engine.recorder import Recorder
 from openevolve.errors import UserError
 from openevolve.evaluating.executor import Executor
+from openevolve.evaluating.remedies import WALLS
 from openevolve.evaluation_result import NOT_FINITE
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import Calls, ProviderFailed
@@ -151,7 +152,8 @@ class Steps:
             except ValueError as error:
                 diverged = any(text.endswith(NOT_FINITE) for text in outcome.artifacts.values())
                 kind = FailureKind.DIVERGED if diverged else FailureKind.CRASHED
-                outcome = Outcome(program.id, failure=kind, message=str(error))
+                why = f" ({outcome.artifacts[WALLS]})" if WALLS in outcome.artifacts else ""
+                outcome = Outcome(program.id, failure=kind, message=f"{error}{why}")
         elif outcome.rejected:
             decision = self._state.decisions[iteration][outcome.rung]
             outcome = replace(outcome, message=decision.explanation())

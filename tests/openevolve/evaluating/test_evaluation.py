@@ -248,12 +248,21 @@ def test_what_an_evaluator_imports_is_preloaded(tmp_path: Path) -> None:
         (Report(failure=FailureKind.CRASHED, message="KeyError: 'MY_DATA'"), "pass_environment: [MY_DATA]"),
         (Report(metrics={"a": 0}, artifacts={"error": "[Errno 13] Permission denied: 'cargo'"}),
          "isolation: process"),
+        (Report(metrics={"a": 0}, artifacts={"error": "[Errno 13] Permission denied: 'cargo'"}),
+         "; no program cargo is on PATH"),
+        (Report(metrics={"a": 0}, artifacts={"error": "[Errno 13] Permission denied: 'sh'"}),
+         "evaluator.read: [/usr/bin]"),
+        (Report(metrics={"a": 0}, artifacts={"error": "[Errno 13] Permission denied: '/data/x.csv'"}),
+         "evaluator.read: [/data]"),
+        (Report(metrics={"a": 0}, artifacts={"error": "[Errno 2] No such file or directory: 'Rscript'"}),
+         "Rscript is neither a file nor a program on PATH: install it"),
         (Report(metrics={"a": 0}, artifacts={"error": "KeyError: 'NOT_SET'"}), ""),
         (Report(failure=FailureKind.CRASHED, message="ValueError: x"), ""),
     ],
 )  # fmt: skip
 def test_a_refusal_names_its_remedy(monkeypatch: pytest.MonkeyPatch, report: Report, remedy: str) -> None:
     monkeypatch.setenv("MY_DATA", "/data")
+    monkeypatch.setenv("PATH", "/usr/bin")
     found = with_remedy(report)
     assert remedy in found.message + found.artifacts.get("walls", "")
     assert remedy or found == report
