@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openevolve.inspect.fresh import weights_of
+
 if TYPE_CHECKING:
     from openevolve.state.state import State
 
@@ -35,6 +37,16 @@ def final_scores(state: "State") -> dict[str, Answer]:
         }
         for standing in course.standings()
     }
+
+
+def fresh_of(state: "State") -> dict[str, list[tuple[str, float, float]]]:
+    """By program id: unit, its weight in the fitness and value of everything that was measured afresh."""
+    weights = weights_of(state.final.units) if state.final is not None else {}
+    found: dict[str, list[tuple[str, float, float]]] = {}
+    for measurement in (*state.looks, *(each for several in state.again.values() for each in several)):
+        entry = (measurement.unit, weights.get(measurement.unit, 1.0), measurement.value)
+        found.setdefault(measurement.program_id, []).append(entry)
+    return found
 
 
 def final_of(state: "State") -> Answer | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from openevolve.errors import UserError
 from openevolve.inspect.facts import Fact, facts, iteration_of, outline
+from openevolve.inspect.fresh import compared
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.questions import ranked
 from openevolve.inspect.reading import Run, worked_out
@@ -19,22 +20,18 @@ def compare(run: Run, name: str, other: str) -> Answer:
     """The first program less the second. Raises UserError for programs without a score.
 
     ``p_value`` is two-sided and normal, with the errors taken as independent; for programs measured on the
-    same images that is too large. ``paired`` looks at the parts of the fitness, such as data sets, alone.
+    same images that is too large. ``paired`` looks at the parts of the fitness, such as data sets, alone;
+    ``afresh`` at what was measured of both after the search (``fresh.compared``).
     """
     pair = [_scored(run, each) for each in (name, other)]
-    parts = parts_of(outline(run)["fitness_metric"], pair[0]["metrics"])
-    rows = [
-        {"part": part, "first": first, "second": second, "difference": first - second}
-        for metric, part in parts.items()
-        if (second := pair[1]["metrics"].get(metric)) is not None
-        and (first := pair[0]["metrics"][metric]) is not None
-    ]
+    rows = _part_by_part(run, *pair)
     return {
         "first": _brief(pair[0]),
         "second": _brief(pair[1]),
         **_difference(*pair),
         "parts": rows,
         "paired": sign_flips([row["difference"] for row in rows]),
+        "afresh": compared(pair[0]["fresh"], pair[1]["fresh"]) if pair[0]["id"] != pair[1]["id"] else None,
     }
 
 
@@ -62,15 +59,41 @@ def compare_runs(run: Run, other: Run) -> Answer:
         "second": _brief(best[1]),
         **_difference(*best),
         "scored": [len(ranked(facts(each))) for each in (run, other)],
+        "parts": (rows := _part_by_part(run, *best)),
+        "paired": sign_flips([row["difference"] for row in rows]),
+        "afresh": _finals(*best),
         "settings": [
             {"name": name, "first": settings[0].get(name), "second": settings[1].get(name)} for name in names
         ],
     }
 
 
+def _finals(first: Fact, second: Fact) -> Answer | None:
+    """Of two winners: their final scores, whose errors are independent, since each run drew its own seeds."""
+    if not (first["final"] and second["final"]):
+        return None
+    difference = first["final"]["score"] - second["final"]["score"]
+    found = {"difference": difference, "n": [each["final"]["measurements"] for each in (first, second)],
+             "units": None, "degrees": None, "error": None, "p_value": None}  # fmt: skip
+    if first["final"]["error"] is not None and second["final"]["error"] is not None:
+        error = hypot(first["final"]["error"], second["final"]["error"])
+        found |= {"error": error, "p_value": _two_sided(difference, error)}
+    return found
+
+
 def settings_of(run: Run) -> dict[str, Any]:
     """All settings of the latest session, by their whole names."""
     return flat(run.state.config.model_dump(mode="json"))
+
+
+def _part_by_part(run: Run, first: Fact, second: Fact) -> list[Answer]:
+    """Parts of the fitness that both have, such as data sets."""
+    found = []
+    for metric, part in parts_of(outline(run)["fitness_metric"], first["metrics"]).items():
+        mine, other = first["metrics"][metric], second["metrics"].get(metric)
+        if other is not None:
+            found.append({"part": part, "first": mine, "second": other, "difference": mine - other})
+    return found
 
 
 def _scored(run: Run, name: str) -> Fact:

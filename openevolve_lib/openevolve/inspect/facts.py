@@ -3,7 +3,7 @@
 from typing import Any
 
 from openevolve.errors import UserError
-from openevolve.inspect.afresh import final_scores
+from openevolve.inspect.afresh import final_scores, fresh_of
 from openevolve.inspect.clean import shown
 from openevolve.inspect.reading import Run, worked_out
 from openevolve.records.program import Outcome, Program, Usage, standard_error_of
@@ -17,7 +17,8 @@ def facts(run: Run) -> list[Fact]:
     ``fitness`` is what was measured, ``error`` its standard error where the evaluator gives one, ``estimate``
     and ``estimate_error`` the same with selected luck taken back (``shrinkage``); all None without a score.
     ``final`` is what was found of a finalist afresh (``afresh.final_scores``), None of all others; ``again``
-    lists unit and value of what a person asked to be measured once more.
+    lists unit and value of what a person asked to be measured once more. ``fresh`` has both kinds: unit, its
+    weight in the fitness, value.
     They are worked out once for as long as the run does not grow: callers change none.
     """
     return worked_out(run, "facts", _facts)
@@ -47,9 +48,10 @@ def _facts(run: Run) -> list[Fact]:
     elites = {key[-1]: cell for cell, key in state.population.archive_cells.items()}
     rows = [_fact(run, state.programs[iteration], elites) for iteration in sorted(state.programs)]
     _estimate(rows)
-    finals = final_scores(state)
+    finals, fresh = final_scores(state), fresh_of(state)
     for row in rows:
         row["final"] = finals.get(row["id"])
+        row["fresh"] = fresh.get(row["id"], [])
         row["again"] = [[each.unit, each.value] for each in state.again.get(row["id"], ())]
     return rows
 

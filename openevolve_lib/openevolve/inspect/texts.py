@@ -33,7 +33,22 @@ def comparison(answer: Row) -> str:
             f"{'paired:':<12}{paired['mean']:+.4f} over {paired['count']} parts of the fitness, p = "
             f"{paired['p_value']:.3g} (all flips of signs; never below {paired['smallest_possible']:.3g})"
         )
-    return clean("\n".join(lines)) + "\n\n" + (_parts(answer) if "parts" in answer else _settings(answer))
+    if answer.get("afresh"):
+        lines.append(f"{'afresh:':<12}{_fresh(answer['afresh'])}")
+    if "settings" in answer:
+        lines.append("Each is the best of its run, and so a lucky one: only what was measured afresh is not.")
+    tables = [_parts(answer)] if answer["parts"] else []
+    tables += [_settings(answer)] if "settings" in answer else []
+    return "\n\n".join([clean("\n".join(lines)), *tables])
+
+
+def _fresh(found: Row) -> str:
+    text = spread(found["difference"], found["error"], signed=True)
+    counts = f"n = {found['n'][0]} and {found['n'][1]} fresh measurements"
+    if found["p_value"] is None:
+        return f"{text}, {counts}: too few for a p-value"
+    degrees = "" if found["degrees"] is None else f", {found['degrees']:.1f} degrees of freedom"
+    return f"{text}, p = {found['p_value']:.3g} ({counts}{degrees})"
 
 
 def _side(name: str, row: Row) -> str:
