@@ -51,6 +51,7 @@ class Account:
     placings: dict[int, Placing] = field(default_factory=dict)
     replies: defaultdict[int, list[Reply]] = field(default_factory=lambda: defaultdict(list))
     refusals: defaultdict[int, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    looks: list[tuple[str, str, float, float]] = field(default_factory=list)  # program, unit, from, to
     duplicates: dict[int, int] = field(default_factory=dict)  # of which iteration
     outages: int = 0  # failures of a provider that count against no program
     outage_usage: Usage = field(default_factory=Usage)
@@ -102,6 +103,12 @@ class Account:
     def _measured(self, event: Event) -> None:
         self.measured_at[event["iteration"]] = event["elapsed"]
 
+    def _looked(self, event: Event) -> None:
+        measured = event["measurement"]
+        if measured is not None:
+            began = max(0.0, event["elapsed"] - measured["seconds"])
+            self.looks.append((event["program_id"], event["unit"], began, event["elapsed"]))
+
     def _committed(self, event: Event, state: State) -> None:
         iteration = event["iteration"]
         if event["duplicate_of"] is not None:
@@ -128,4 +135,5 @@ _FOLDS: dict[str, Any] = {
     "proposed": Account._proposed,
     "measuring": Account._measuring,
     "measured": Account._measured,
+    "looked": Account._looked,
 }

@@ -1,5 +1,6 @@
 """A run as one JSON value: what the page draws, and nothing of a test split."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import hypot
@@ -13,6 +14,7 @@ from openevolve.inspect.decisions import decisions
 from openevolve.inspect.extra import extra_sections
 from openevolve.inspect.facts import Fact, facts
 from openevolve.inspect.ideas import ideas
+from openevolve.inspect.importance import importance
 from openevolve.inspect.parts import parts_of
 from openevolve.inspect.reading import Run
 from openevolve.inspect.single import details
@@ -85,10 +87,13 @@ def overview(run: Run) -> dict[str, Any]:
         "cells": questions.cells(run),
         "failures": questions.failures(run),
         "operators": questions.operators(run),
+        "importance": importance(run),
         "cost": questions.cost(run),
         "ideas": ideas(run),
         "decisions": decisions(run, last=_DECIDED),
         "environment": environment(run),
+        "sources": sources(run),
+        "looks": _looks(run),
         "extra": extra_sections(run),
         "settings": without_held_out(run.state.config.model_dump(mode="json", exclude={"prompt"})),
         "left_out": "",
@@ -157,8 +162,10 @@ def _afresh_gain(final: Mapping[str, Any], first: Fact) -> dict[str, Any]:
 
 
 def environment(run: Run) -> dict[str, Any]:
-    """With what the run was started: run_info.json without its settings, one line a fact."""
-    info = {name: value for name, value in shown(run.info).items() if name not in ("config", "resumed")}
+    """With what the run was started: run_info.json without its settings and their sources, a line a fact."""
+    info = {
+        name: value for name, value in shown(run.info).items() if name not in ("config", "resumed", "sources")
+    }
     found: dict[str, Any] = {}
     for name, value in info.items():
         if isinstance(value, Mapping):
@@ -168,7 +175,25 @@ def environment(run: Run) -> dict[str, Any]:
     return found
 
 
+def _looks(run: Run) -> list[dict[str, Any]]:
+    """What was measured afresh, and when, in seconds since the run began."""
+    return [
+        {"iteration": run.state.iterations[program], "unit": unit, "from": began, "to": ended}
+        for program, unit, began, ended in run.account.looks
+    ]
+
+
+def sources(run: Run) -> dict[str, list[str]]:
+    """Which settings come from which file or option, as run_info.json says."""
+    found = run.info.get("sources")
+    if not isinstance(found, Mapping):
+        return {}
+    return {
+        str(place): [str(name) for name in names] for place, names in found.items() if isinstance(names, list)
+    }
+
+
 def _word(value: Any) -> str:
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return shlex.join(map(str, value))
     return "unknown" if value is None else str(value)

@@ -10,6 +10,7 @@ from openevolve.inspect.decisions import decisions
 from openevolve.inspect.facts import facts, outline
 from openevolve.inspect.folding import SECTION
 from openevolve.inspect.ideas import ideas
+from openevolve.inspect.importance import importance
 from openevolve.inspect.questions import cells, cost, failures, operators, status, texts_of
 from openevolve.inspect.reading import Run, worked_out
 from openevolve.inspect.single import details, details_section
@@ -24,7 +25,7 @@ def keep(run: Run) -> None:
 
 
 def _sections(run: Run) -> Iterator[tuple[str, Any]]:
-    for question in (facts, outline, status, cells, failures, operators, cost, ideas, decisions):
+    for question in (facts, outline, status, cells, failures, operators, cost, ideas, importance, decisions):
         question(run)
     worked_out(run, "settings", settings_of)
     yield SECTION, (run.state, run.account)

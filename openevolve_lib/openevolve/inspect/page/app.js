@@ -4,6 +4,7 @@ import { el, tip } from "./dom.js";
 import { against, archiveMap, bestSoFar } from "./figures.js";
 import { headline } from "./headline.js";
 import { heatMap } from "./heat.js";
+import { importance, parallel } from "./importance.js";
 import { panel } from "./panel.js";
 import { runsPage } from "./runs.js";
 import { embedded, served } from "./sources.js";
@@ -68,7 +69,7 @@ function draw(run) {
   document.getElementById("content").replaceChildren(...[
     headline(run),
     scored ? el("div", { class: "pair" },
-      section("progress", "Best so far", "Each dot is a program. The line is the best measured by then; the broken line what it is likely worth.", bestSoFar(run)),
+      section("progress", "Best so far", "Each dot is a program. The line is the best measured by then; the broken line what it is likely worth, the ring what was found afresh.", bestSoFar(run)),
       section("front", "Trade-offs", "The line joins programs that none beats in both; bars are standard errors.", against(run))) : null,
     run.status.final ? section("final", "The final", "The best of the search, measured afresh: what they claimed, what of that was luck, what was found.", finalists(run)) : null,
     run.confirmation ? section("confirmation", "Confirmation", "Gains of the best on data that no search has seen.", confirmed(run)) : null,
@@ -78,11 +79,13 @@ function draw(run) {
       section("endings", "How they ended", "Of the failures the latest of each kind.", endings(run))) : section("endings", "How they ended", "", endings(run)),
     scored ? section("leaderboard", "Leaderboard", "", leaderboard(run)) : null,
     scored && Object.keys(run.parts).length ? section("parts", "Part by part", "Programs by what their fitness is the mean of.", heatMap(run)) : null,
-    section("timeline", "Timeline", "Every evaluation, when it ran and how it ended.", timeline(run)),
+    scored && parallel(run) ? section("parallel", "Programs through their metrics", "A line a program, the better the darker; the best stands out.", parallel(run)) : null,
+    section("timeline", "Timeline", "Every evaluation, when it ran and how it ended; hollow: measured afresh.", timeline(run)),
     section("decisions", "Decisions", "Whatever shaped the population, with its reason, the latest first.", decisions(run)),
     run.ideas.length ? section("ideas", "Ideas", "In the order in which they are tried.", ideas(run)) : null,
     el("div", { class: "pair" },
-      section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
+      el("div", {}, section("operators", "Who proposed", "A gain is a program's score less its parent's.", operators(run)),
+        scored ? section("importance", "What went with gains", "In this run; no proof of a cause.", importance(run)) : null),
       el("div", {}, section("spend", "Spent", "", spend(run)), section("environment", "Environment", "", environment(run)))),
     ...run.extra.map(({ title, text }, i) => section(`extra-${i}`, title, "", el("pre", { class: "reply" }, text))),
     section("again", "To reproduce", "", again(run)),

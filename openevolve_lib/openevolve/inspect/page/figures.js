@@ -53,6 +53,7 @@ export function bestSoFar(run) {
 
 function progress(run, done, clock) {
   let spent = 0, best = null;
+  const winner = run.scored.find((row) => row.final?.won);
   const points = [], steps = [];
   done.forEach((row, position) => {
     spent += row.dollars ?? 0;
@@ -62,7 +63,7 @@ function progress(run, done, clock) {
     if (!best || row.fitness > best.fitness) steps.push({ at, row: (best = row) });
   });
   const x = linear([0, Math.max(...points.map((point) => point.at), 1e-9)], [BOX.left, BOX.width - BOX.right]);
-  const y = linear(extent([...points.map((point) => point.row.fitness), ...ends(steps.map((step) => step.row))]), [BOX.height - BOX.bottom, BOX.top]);
+  const y = linear(extent([...points.map((point) => point.row.fitness), ...ends(steps.map((step) => step.row)), ...(winner ? endsOf(winner.final) : [])]), [BOX.height - BOX.bottom, BOX.top]);
   const path = steps.map(({ at, row }, i) => (i ? `H${x(at)}V${y(row.fitness)}` : `M${x(at)} ${y(row.fitness)}`)).join("");
   return drawing("Best so far", BOX,
     frame(x, y, { x: clock === "programs" ? "programs evaluated" : clock, y: run.metric }),
@@ -70,6 +71,8 @@ function progress(run, done, clock) {
     steps.length ? svg("path", { class: "best", d: `${path}H${x(x.domain[1])}` }) : null,
     likely(steps, x, y),
     steps.map(({ at, row }) => bar(x(at), row, y)),
+    winner ? [svg("line", { class: "interval", x1: x(x.domain[1]), x2: x(x.domain[1]), y1: y(endsOf(winner.final)[0]), y2: y(endsOf(winner.final)[1]) }),
+      mark(run, winner, { class: "afresh", cx: x(x.domain[1]), cy: y(winner.final.score), r: 5, tabindex: 0 })] : null,
     steps.map(({ at, row }) => mark(run, row, { class: "record", cx: x(at), cy: y(row.fitness), r: 4, tabindex: 0 })),
   );
 }
@@ -79,6 +82,10 @@ function likely(steps, x, y) {
   if (!steps.length || steps.some(({ row }) => row.estimate === null)) return null;
   const path = steps.map(({ at, row }, i) => (i ? `H${x(at)}V${y(row.estimate)}` : `M${x(at)} ${y(row.estimate)}`)).join("");
   return svg("path", { class: "likely", d: `${path}H${x(x.domain[1])}` });
+}
+
+function endsOf({ score, error }) {
+  return [score - (error ?? 0), score + (error ?? 0)];
 }
 
 export function ends(rows) {

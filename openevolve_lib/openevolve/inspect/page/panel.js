@@ -1,3 +1,4 @@
+import { versus } from "./compare.js";
 import { curves } from "./curves.js";
 import { difference } from "./diff.js";
 import { duration, el, number, signed, spread } from "./dom.js";
@@ -72,6 +73,7 @@ function sections(run, row, found, parent) {
   const views = {};
   if (found.code && parent) views.Diff = async () => [caption(`From iteration ${parent.iteration} to ${row.iteration}`), difference((await run.detailed(parent)).code, found.code)];
   if (found.code) views.Code = () => text(found.code);
+  if (row.fitness !== null && run.scored.length > 1) views.Compare = () => versus(run, row);
   if (found.conversation.length) views.Conversation = () => found.conversation.flatMap(call);
   if (Object.keys(found.artifacts).length || found.output) {
     views.Output = () => [

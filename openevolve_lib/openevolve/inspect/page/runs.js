@@ -30,12 +30,14 @@ async function compare([first, second], place) {
   try {
     const answer = await fetched(`/runs/${encodeURIComponent(first)}/compare/${encodeURIComponent(second)}`);
     const error = answer.error === null ? "" : ` ± ${answer.error.toFixed(4)}, p = ${answer.p_value.toPrecision(2)}`;
-    place.replaceChildren(
+    place.replaceChildren(...[
       el("h2", {}, `${(answer.difference < 0 ? "−" : "+") + Math.abs(answer.difference).toFixed(4)}${error}`),
-      el("p", { class: "lead" }, `The best of ${first} less the best of ${second}; errors are taken as independent.`),
+      el("p", { class: "lead" }, `The best of ${first} less the best of ${second}; errors are taken as independent. Each was selected, and so is lucky: only what was measured afresh is not.`),
+      answer.paired ? el("p", {}, `Part by part, paired: ${answer.paired.mean.toFixed(4)} over n = ${answer.paired.count}, p = ${answer.paired.p_value.toPrecision(2)} (never below ${answer.paired.smallest_possible.toPrecision(2)}).`) : null,
+      answer.afresh ? el("p", {}, `Measured afresh: ${answer.afresh.difference.toFixed(4)}${answer.afresh.error === null ? "" : ` ± ${answer.afresh.error.toFixed(4)}, p = ${answer.afresh.p_value.toPrecision(2)}`} (n = ${answer.afresh.n.join(" and ")}).`) : null,
       el("div", { class: "scroll" }, el("table", { class: "compared" },
         el("thead", {}, el("tr", {}, ["setting that differs", first, second].map((head) => el("th", { scope: "col" }, head)))),
-        el("tbody", {}, answer.settings.map((row) => el("tr", {}, el("th", { scope: "row" }, row.name), [row.first, row.second].map((value) => el("td", {}, JSON.stringify(value) ?? "–"))))))));
+        el("tbody", {}, answer.settings.map((row) => el("tr", {}, el("th", { scope: "row" }, row.name), [row.first, row.second].map((value) => el("td", {}, JSON.stringify(value) ?? "–")))))))].filter(Boolean));
   } catch (problem) {
     place.replaceChildren(el("p", { class: "message" }, problem.message));
   }

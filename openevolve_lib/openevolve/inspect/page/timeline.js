@@ -8,10 +8,11 @@ const BARS = 1500; // bars
 // When each evaluation ran, in as many lanes as ran at once.
 export function timeline(run) {
   const end = run.cost.elapsed_seconds;
-  const bars = run.programs
+  const evaluations = run.programs
     .filter((row) => row.began_at !== null && (row.measured_at ?? end) >= row.began_at)
-    .map((row) => ({ row, from: row.began_at, to: row.measured_at ?? end }))
-    .sort((a, b) => a.from - b.from);
+    .map((row) => ({ row, from: row.began_at, to: row.measured_at ?? end, look: null }));
+  const looks = run.looks.map((found) => ({ ...found, look: found.unit, row: run.at(found.iteration) })); // measured afresh
+  const bars = [...evaluations, ...looks].sort((a, b) => a.from - b.from);
   if (!bars.length) return [el("p", { class: "empty" }, "Nothing has been evaluated yet.")];
   const lanes = [];
   for (const bar of bars) {
@@ -29,11 +30,11 @@ export function timeline(run) {
   const y = linear([0, 1], [0, 0]);
   y.domain = [0, -1]; // lanes need no scale
   const tone = shade(run.scored.map((row) => row.fitness));
-  const marks = drawn.map(({ row, from, to, lane }) => {
+  const marks = drawn.map(({ row, from, to, lane, look }) => {
     const at = x(from / unit[1]);
-    const kind = row.fitness === null ? `span ${row.status}` : `span ${tone(row.fitness)}${row.iteration === run.ranking[0] ? " top" : ""}`;
+    const kind = look ? "span look" : row.fitness === null ? `span ${row.status}` : `span ${tone(row.fitness)}${row.iteration === run.ranking[0] ? " top" : ""}`;
     const found = mark(run, row, { class: kind, x: at, y: box.top + lane * high + 2, width: Math.max(1.2, x(to / unit[1]) - at - 1), height: high - 4, rx: 2, tabindex: 0 }, "rect");
-    found.addEventListener("mouseenter", (event) => run.tip(event, [...lines(row), duration(to - from)]));
+    found.addEventListener("mouseenter", (event) => run.tip(event, [...lines(row), look ? `${look}, measured afresh` : "", duration(to - from)]));
     return found;
   });
   const share = end > start ? busy / (end * lanes.length) : 0;
