@@ -62,8 +62,10 @@ def _variance(first: Sequence[float], second: Sequence[float], weight: float) ->
 
 def student(t: float, degrees: float) -> float:
     """Two-sided p-value of Student's t: the regularized incomplete beta function of (degrees / 2, 1/2)."""
-    x = degrees / (degrees + t * t)
-    return _incomplete_beta(x, degrees / 2, 0.5)
+    square = t * t
+    if square < 1:  # there 1 - x would lose what t says
+        return 1 - _incomplete_beta(square / (degrees + square), 0.5, degrees / 2)
+    return _incomplete_beta(degrees / (degrees + square), degrees / 2, 0.5)
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:

@@ -114,12 +114,12 @@ export function spend(run) {
 
 export function environment(run) {
   const rows = Object.entries({ isolation: run.status.isolation, ...run.environment });
-  return [pairs(rows), origins(run), el("details", {}, el("summary", {}, "All settings"), el("pre", { class: "code" }, JSON.stringify(run.settings, null, 2)))];
+  return [pairs(rows), el("details", {}, el("summary", {}, "All settings"), el("pre", { class: "code" }, JSON.stringify(run.settings, null, 2))), origins(run)];
 }
 
 function origins(run) {
   const rows = Object.entries(run.sources).map(([place, names]) => [place, names.join(", ")]);
-  return rows.length ? el("details", {}, el("summary", {}, "Where they come from"), pairs(rows)) : null;
+  return rows.length ? el("details", {}, el("summary", {}, "Where settings come from"), pairs(rows)) : null;
 }
 
 export function pairs(rows) {
