@@ -17,7 +17,7 @@ replicates of two sizes. Power is that at the gain that raises the AUC by --diff
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -94,10 +94,26 @@ def draw(
 
     def scored(drawn: Sequence[tuple[Floats, float]], gain: float) -> Trainings:
         models = [noise + signal * (separation + gain) for noise, separation in drawn]
+        if kind == "binary":
+            return binary_trainings(np.stack(models)[:, :, 0], labels[:, 0])
         return trainings_of(models, labels, kind)
 
     a, b = program(), program()
     return scored(a, 0), scored(b, 0), scored(b, gain) if gain else scored(b[:1], 0)
+
+
+def binary_trainings(scores: Floats, labels: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Trainings:
+    """``trainings_of`` for scores (R, N) without ties, positives first, in a tenth of the time."""
+    positives = int(labels.sum())
+    negatives = len(labels) - positives
+    aucs, influences = np.empty(len(scores)), np.empty(scores.shape)
+    for place, (above, below) in enumerate(zip(scores[:, :positives], scores[:, positives:], strict=True)):
+        beaten = np.searchsorted(np.sort(below), above) / negatives
+        lost = 1 - np.searchsorted(np.sort(above), below) / positives
+        aucs[place] = beaten.mean()
+        influences[place, :positives] = (beaten - aucs[place]) / (positives * (positives - 1)) ** 0.5
+        influences[place, positives:] = (lost - aucs[place]) / (negatives * (negatives - 1)) ** 0.5
+    return Trainings(aucs, influences, labels)
 
 
 def first(trainings: Trainings, count: int, start: int = 0) -> Trainings:
@@ -147,35 +163,55 @@ def simulate(
     kind: LabelKind = "binary",
     seed: int = 0,
 ) -> dict[Key, Tally]:
-    """P-values of all tests, for each size and, where there are several, the mean over data sets of those."""
+    """P-values of all tests, for each size and, where there are several, the mean over data sets of those.
+
+    Power is looked at in every fourth replicate.
+    """
     rng = np.random.default_rng([seed, *sizes])
     tallies: dict[Key, Tally] = {}
 
-    def note(cases: str, trainings: str, null: Row, gain: Row) -> None:
+    def note(cases: str, trainings: str, null: Row, gain: Row | None) -> None:
         for question in null.answers:
             if world.program and question == "on these images":
                 continue  # there is a difference on these images
             tally = tallies.setdefault((world.name, cases, trainings, question), Tally([], []))
             tally.null.append(null.answers[question].p_value)
-            tally.gain.append(gain.answers[question].p_value)
+            if gain:
+                tally.gain.append(gain.answers[question].p_value)
 
-    for _ in range(replicates):
+    for replicate in range(replicates):
         found = []
+        raised = world.gain(difference) if replicate % 4 == 0 else 0.0
         for cases in sizes:
-            a, b, better = draw(world, cases, max(TRAININGS), rng, world.gain(difference), kind)
-            found.append((dict(rows(a, b)), dict(rows(a, better))))
-            for trainings, row in found[-1][0].items():
-                note(str(cases), trainings, row, found[-1][1][trainings])
-            a, b, better = draw(replace(world, luck=0.0), cases, 1, rng, world.gain(difference), kind)
+            a, b, better = draw(world, cases, max(TRAININGS), rng, raised, kind)
+            found.append((dict(rows(a, b)), dict(rows(a, better)) if raised else None))
+            _note_all(note, str(cases), *found[-1])
+            a, b, better = draw(replace(world, luck=0.0), cases, 1, rng, raised, kind)
             key = (world.name, str(cases), "1", "for these weights only")
             tally = tallies.setdefault(key, Tally([], []))
             tally.null.append(for_these_weights(a, b).p_value)
-            tally.gain.append(for_these_weights(a, better).p_value)
+            if raised:
+                tally.gain.append(for_these_weights(a, better).p_value)
         if len(sizes) > 1:
-            for trainings in found[0][0]:
-                null, gain = (mean_row([each[side][trainings] for each in found]) for side in (0, 1))
-                note(" and ".join(map(str, sizes)), trainings, null, gain)
+            null, gain = ([each[side] for each in found] for side in (0, 1))
+            _note_all(note, " and ".join(map(str, sizes)), _means(null), _means(gain) if raised else None)
     return tallies
+
+
+def _note_all(
+    note: Callable[[str, str, Row, Row | None], None],
+    cases: str,
+    null: Mapping[str, Row],
+    gain: Mapping[str, Row] | None,
+) -> None:
+    for trainings, row in null.items():
+        note(cases, trainings, row, gain[trainings] if gain else None)
+
+
+def _means(found: Sequence[Mapping[str, Row] | None]) -> dict[str, Row]:
+    """Over data sets, by numbers of trainings."""
+    known = [each for each in found if each]
+    return {trainings: mean_row([each[trainings] for each in known]) for trainings in known[0]}
 
 
 def _simulated(
@@ -195,7 +231,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     print(f"hardware: {hardware()}; numpy {np.__version__}")
-    print(f"{options.replicates} replicates; power at a difference of {options.difference} in AUC")
+    print(
+        f"{options.replicates} replicates, a quarter for power at a difference of {options.difference} in AUC"
+    )
     print(f"{'world':<18} {'cases':>12} {'trainings':>10}  {'question':<22} level at .05   power")
     started = time.monotonic()
     settings: list[tuple[World, list[int], LabelKind]] = [

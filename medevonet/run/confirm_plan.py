@@ -3,6 +3,7 @@
 The test split is not opened for it: what comes from cases is scaled by the sizes of the two splits.
 """
 
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from medevonet.statistics.artifacts import DatasetPredictions, load_predictions
 from medevonet.statistics.comparison import Artifact, aligned
 from medevonet.statistics.student import upper_quantile
-from medevonet.statistics.variance import Pool, Trainings, for_these_weights, trainings_of
+from medevonet.statistics.variance import Pool, Term, Trainings, combined, for_these_weights, trainings_of
 
 TRAININGS = (3, 5, 8, 12, 20, 30, 50, 80)
 _PAIRS = 20  # of programs, whose differences by cases are averaged
@@ -45,9 +46,8 @@ def plan_text(run: Path) -> str:
     floor = sum(found[2] for found in of_datasets.values()) / count**2
     rows = [["trainings of each program", "on these images", "for new patients"]]
     for trainings in TRAININGS:
-        degrees = 2 * trainings - 2
-        over = 2 * images / trainings
-        shown = [f"{_detectable(variance, degrees):.4f}" for variance in (over, floor + over)]
+        over = Term(2 * images / trainings, 2 * trainings - 2)
+        shown = [f"{_detectable(*combined(parts)):.4f}" for parts in ([over], [over, Term(floor, math.inf)])]
         if notes:  # the luck of training is missing in both
             shown = ["unknown", f"at least {shown[1]}"]
         rows.append([str(trainings), *shown])
@@ -80,7 +80,7 @@ def _variances(predictions: list[list[DatasetPredictions]]) -> tuple[float | Non
     ]
     scale = len(predictions[0][0].val.labels) / len(predictions[0][0].test.labels)
     pool = Pool.of(programs)
-    interaction = pool.total_variance - pool.training_variance if pool else 0.0
+    interaction = pool.interaction_variance if pool else 0.0
     # The interaction is in the difference of a pair, over its numbers of trainings; what is left stays.
     between = [
         for_these_weights(a, b).variance - interaction * (1 / len(a) + 1 / len(b))

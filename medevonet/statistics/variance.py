@@ -18,10 +18,16 @@ which also says what several classes and labels share). So, in expectation, for 
 
 A mean over R trainings and N cases varies by σ²_C + σ²_TC/R + σ²_T/R. The third line holds the first two
 terms, the interaction once; s²/R + Σ f̄² would count it twice, and a bootstrap of cases and trainings does.
-With two programs on the same cases C is subtracted case by case ::
+With two programs on the same cases C is subtracted case by case, so that with g = f̄_B - f̄_A ::
 
-    V    = Σ_i (f̄_Bi - f̄_Ai)² + σ²_T,A / R_A + σ²_T,B / R_B
-    σ²_T = max(0, s² - ½ · mean over pairs Σ_i (f_ri - f_si)²)
+    V = Σ_i g_i² + σ²_T,A / R_A + σ²_T,B / R_B,    σ²_T = s² - ½ · mean over pairs Σ_i (f_ri - f_si)²
+      = s²_A / R_A + s²_B / R_B + σ²_AB,           σ²_AB = Σ_i g_i² - σ²_TC,A / R_A - σ²_TC,B / R_B
+
+σ²_AB is what cases add to the difference of the programs themselves. The second line is how V is estimated,
+with max(0, σ²_AB): no variance is negative, and no estimate falls below that of *on these images*. Cut off at
+σ²_T ≥ 0 in the first line, the two are the same wherever neither is negative. Where programs agree about the
+cases the first line's cut adds to V with a hundred cases, and hides how uncertain s² is: with R - 1 degrees
+for σ²_T alone, levels were up to .077 at nominal .05 (three trainings, a thousand cases).
 
 That is the model of Obuchowski and Rockette with trainings for readers, nested in programs, its covariances
 estimated by DeLong's method. Dorfman, Berbaum and Metz analyse pseudovalues by the same model; Hillis shows
@@ -33,12 +39,13 @@ Two questions, two answers:
   variance s²_A/R_A + s²_B/R_B, Welch's test.
 - *for new patients*: would they differ on other patients too, and trained again? Variance V.
 
-The difference is held against Student's t. Its degrees of freedom are Satterthwaite's in the form of Welch
-(1947), (Σ v)² / Σ v²/(d + 2) - 2 over the parts v of the variance with d degrees each, at least the fewest
-and at most the sum of the d: Satterthwaite's own are too few for three trainings (level .035 at nominal .05).
-A variance of R trainings has R - 1 degrees, the part of Σ g², g = f̄_B - f̄_A, that comes from a class of n
-cases n - 1. That part is taken times (n - 1)/n, as the bootstrap's variance is: DeLong's own is too large in
-expectation, by the second-order part of the AUC, which shows with a hundred cases and not with a thousand.
+The difference is held against Student's t. As Hillis does, degrees of freedom are counted for the s² alone,
+R - 1 each, and σ²_AB is taken as known: (Σ v)² / Σ v²/(d + 2) - 2 over the parts v of the variance with d
+degrees each, at least the fewest and at most the sum of the d. That is Satterthwaite's in the form of Welch
+(1947): Satterthwaite's own are too few for three trainings. *For these weights only* the part of Σ g² that
+comes from a class of n cases has n - 1. That part is taken times (n - 1)/n, as the bootstrap's variance is:
+DeLong's own is too large in expectation, by the second-order part of the AUC, which shows with a hundred
+cases and not with a thousand.
 
 From a single training no variance of training can be had. Where other programs of a run were trained several
 times on the data set, their pooled s² and σ²_T stand in (``Pool``). Where there is none, the answer is for
@@ -130,8 +137,13 @@ class Pool:
     """What one training's AUC varies by, over programs that were trained several times on a data set."""
 
     total_variance: float  # s²: on these images
-    training_variance: float  # σ²_T: whatever it is tested on
+    interaction_variance: float  # σ²_TC: the part of it that other cases would not repeat
     degrees: float
+
+    @property
+    def training_variance(self) -> float:
+        """σ²_T: whatever it is tested on."""
+        return max(0.0, self.total_variance - self.interaction_variance)
 
     @classmethod
     def of(cls, programs: Sequence[Trainings]) -> "Pool | None":
@@ -142,7 +154,7 @@ class Pool:
             return None
         total = sum((len(each) - 1) * each.total_variance for each in several) / degrees
         interaction = sum((len(each) - 1) * each.interaction_variance for each in several) / degrees
-        return cls(total, max(0.0, total - interaction), degrees)
+        return cls(total, interaction, degrees)
 
 
 @dataclass(frozen=True)
@@ -170,14 +182,19 @@ class Answer:
 
 def on_these_images(a: Trainings, b: Trainings, pool: Pool | None = None) -> Answer | None:
     """Welch's test over trainings. None where a side has one training and there is no pool."""
-    training = _of_training(a, b, pool, "total_variance")
+    training = _of_training(a, b, pool)
     return None if training is None else _answer("on these images", a, b, training)
 
 
 def for_new_patients(a: Trainings, b: Trainings, pool: Pool | None = None) -> Answer | None:
     """The test by V. None where a side has one training and there is no pool."""
-    training = _of_training(a, b, pool, "training_variance")
-    return None if training is None else _answer("for new patients", a, b, [*_of_cases(a, b), *training])
+    training = _of_training(a, b, pool)
+    if training is None:
+        return None
+    parts = [(a, a), (b, b)] if min(len(a), len(b)) > 1 else [(pool, a), (pool, b)]
+    interaction = sum(of.interaction_variance / len(side) for of, side in parts if of)
+    cases = sum(term.value for term in _of_cases(a, b)) - interaction
+    return _answer("for new patients", a, b, [*training, Term(max(0.0, cases), math.inf)])
 
 
 def for_these_weights(a: Trainings, b: Trainings) -> Answer:
@@ -185,15 +202,13 @@ def for_these_weights(a: Trainings, b: Trainings) -> Answer:
     return _answer("for these weights only", a, b, _of_cases(a, b))
 
 
-def _of_training(
-    a: Trainings, b: Trainings, pool: Pool | None, part: Literal["total_variance", "training_variance"]
-) -> list[Term] | None:
-    """What a part of training's variance adds to that of the difference of means."""
+def _of_training(a: Trainings, b: Trainings, pool: Pool | None) -> list[Term] | None:
+    """What s² adds to the variance of the difference of means."""
     if min(len(a), len(b)) > 1:
-        return [Term(getattr(each, part) / len(each), len(each) - 1) for each in (a, b)]
+        return [Term(each.total_variance / len(each), len(each) - 1) for each in (a, b)]
     if pool is None:
         return None
-    return [Term(getattr(pool, part) * (1 / len(a) + 1 / len(b)), pool.degrees)]
+    return [Term(pool.total_variance * (1 / len(a) + 1 / len(b)), pool.degrees)]
 
 
 def _of_cases(a: Trainings, b: Trainings) -> list[Term]:
@@ -215,9 +230,10 @@ def combined(terms: Sequence[Term]) -> tuple[float, float]:
     """The sum of independent variances, and its degrees of freedom."""
     variance = sum(term.value for term in terms)
     counted = [term for term in terms if term.value > 0]
-    if not counted:
-        return 0.0, math.inf
-    degrees = variance**2 / sum(term.value**2 / (term.degrees + 2) for term in counted) - 2
+    spread = sum(term.value**2 / (term.degrees + 2) for term in counted)
+    if not spread:  # nothing varies, or nothing of it is estimated
+        return variance, math.inf
+    degrees = variance**2 / spread - 2
     fewest, most = min(term.degrees for term in counted), sum(term.degrees for term in counted)
     return variance, min(max(degrees, fewest), most)
 

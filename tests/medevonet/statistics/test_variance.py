@@ -7,7 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.levels import OTHER_CASES, SAME_CASES, World, draw, first, simulate
+from benchmarks.levels import (
+    OTHER_CASES,
+    SAME_CASES,
+    World,
+    binary_trainings,
+    draw,
+    first,
+    labels_of,
+    simulate,
+)
 from medevonet.label_kind import LABEL_KINDS, LabelKind
 from medevonet.statistics.auc import auc, bootstrap_auc, delong_influence, mean_of_trainings
 from medevonet.statistics.comparison import mean_row, row_of
@@ -40,21 +49,61 @@ def test_trainings_hold_delongs_components(kind: LabelKind) -> None:
     np.testing.assert_array_equal(found.influences, expected)
 
 
+def test_the_simulations_trainings_are_those_of_the_statistics() -> None:
+    rng = np.random.default_rng(7)
+    labels = labels_of(90, "binary")
+    scores = rng.normal(size=(3, 90)) + labels[:, 0]
+    quick, exact = (
+        binary_trainings(scores, labels[:, 0]),
+        trainings_of(list(scores[:, :, None]), labels, "binary"),
+    )
+    np.testing.assert_allclose(quick.aucs, exact.aucs, rtol=1e-12)
+    np.testing.assert_allclose(quick.influences, exact.influences, rtol=1e-10)
+    np.testing.assert_array_equal(quick.strata, exact.strata)
+
+
 def test_interaction_is_half_the_mean_squared_distance_of_two_trainings() -> None:
     distances = [((first_ - second) ** 2).sum() for first_, second in itertools.combinations(A.influences, 2)]
     assert A.interaction_variance == pytest.approx(np.mean(distances) / 2)
     assert A.training_variance == pytest.approx(max(0, A.total_variance - A.interaction_variance))
 
 
+def between(a: Trainings, b: Trainings) -> float:
+    """Σ g² by hand."""
+    gap = b.influences.mean(axis=0) - a.influences.mean(axis=0)
+    positive = a.strata == 1
+    return float(sum((gap[of] ** 2).sum() * (of.sum() - 1) / of.sum() for of in (positive, ~positive)))
+
+
 def test_variance_for_new_patients_by_hand() -> None:
-    answer = for_new_patients(A, first(B, 3))
+    a, b, _ = draw(OTHER_CASES, 600, 4, np.random.default_rng(0))
+    b = first(b, 3)
+    answer, these = for_new_patients(a, b), on_these_images(a, b)
     assert answer is not None
-    gap = B.influences[:3].mean(axis=0) - A.influences.mean(axis=0)
-    positive = A.strata == 1
-    cases = sum((gap[of] ** 2).sum() * (of.sum() - 1) / of.sum() for of in (positive, ~positive))
-    training = A.training_variance / 4 + first(B, 3).training_variance / 3
-    assert answer.variance == pytest.approx(cases + training)
-    assert answer.difference == pytest.approx(B.aucs[:3].mean() - A.aucs.mean())
+    assert these is not None
+    assert min(each.training_variance for each in (a, b)) > 0
+    training = a.training_variance / 4 + b.training_variance / 3
+    assert answer.variance == pytest.approx(between(a, b) + training)
+    assert answer.difference == pytest.approx(b.aucs.mean() - a.aucs.mean())
+    assert answer.degrees > these.degrees
+
+
+def test_new_patients_vary_at_least_as_much_as_these_images() -> None:
+    """Where the cases say less than the interaction of training and case would, they add nothing."""
+    rng = np.random.default_rng(6)
+    cut = 0
+    for _ in range(40):
+        a, b, _ = draw(SAME_CASES, 100, 3, rng)
+        these, new = on_these_images(a, b), for_new_patients(a, b)
+        assert these is not None
+        assert new is not None
+        interaction = (a.interaction_variance + b.interaction_variance) / 3
+        added = between(a, b) - interaction
+        assert new.variance == pytest.approx(these.variance + max(0.0, added))
+        cut += added < 0
+        if added < 0:
+            assert new.degrees == these.degrees
+    assert 5 < cut < 35
 
 
 def test_answer_on_these_images_is_welchs() -> None:
@@ -94,7 +143,9 @@ def test_a_pool_stands_in_for_the_variance_of_training() -> None:
     assert list(answers) == ["on these images", "for new patients"]
     assert answers["on these images"].variance == pytest.approx(2 * pool.total_variance)
     weights = for_these_weights(first(A, 1), first(B, 1)).variance
-    assert answers["for new patients"].variance == pytest.approx(weights + 2 * pool.training_variance)
+    assert weights > 2 * pool.interaction_variance
+    expected = weights + 2 * (pool.total_variance - pool.interaction_variance)
+    assert answers["for new patients"].variance == pytest.approx(expected)
     assert Pool.of([first(A, 1)]) is None
 
 
@@ -109,6 +160,8 @@ def test_degrees_lie_between_the_fewest_and_all() -> None:
     variance, degrees = combined([Term(1.0, 9), Term(1.0, 9)])
     assert (variance, degrees) == (2.0, 18)
     assert combined([Term(1e-9, 2), Term(1.0, 50)])[1] == pytest.approx(50, rel=1e-3)
+    assert combined([Term(1.0, math.inf)]) == (1.0, math.inf)
+    assert combined([Term(1.0, 2), Term(1.0, math.inf)]) == (2.0, 14)
 
 
 def test_the_mean_over_data_sets_has_the_answers_that_all_have() -> None:
