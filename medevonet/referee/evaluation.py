@@ -22,7 +22,7 @@ from medevonet.referee.scoring import DatasetRun, OnEpoch, TrainingRun, training
 from medevonet.referee.starting import CandidateStarter, launcher_for
 from medevonet.referee.telling import images_of, telling
 from medevonet.statistics.artifacts import write_artifact
-from medevonet.statistics.summaries import bootstrap_statistics
+from medevonet.statistics.summaries import bootstrap_statistics, without_test
 from medevonet.task import TaskConfig
 from openevolve.errors import UserError
 from openevolve.evaluating.cores import available_cores
@@ -194,7 +194,7 @@ class _Session:
         runs = tuple(map(self._run, self.datasets))
         predictions = {run.dataset.name: run.predictions for run in runs}
         statistics = bootstrap_statistics(predictions, self.task.seed, self.task.bootstrap_replicates)
-        path = self._write("ok", self.network, statistics, runs)
+        path = self._write("ok", self.network, without_test(statistics), runs)
         return Evaluation(self.network, runs, statistics, self.cost, time.monotonic() - self.started, path)
 
     def look(self, repeat: int) -> EvaluationResult:

@@ -18,18 +18,19 @@ the statistics of ``bootstrap_statistics`` fill the places marked <statistics>::
           "label_kind": "binary", "outputs": 2,
           "trainings": [{"seed": 1, "best_epoch": 7,
                          "history": [{"epoch": 1, "train_loss": 0.61, "val_auc": 0.83}]}],
-          "val": <statistics>, "test": <statistics>
+          "val": <statistics>
         }
       },
-      "mean": {"val": <statistics>, "test": <statistics>},
+      "mean": {"val": <statistics>},
       "seconds": 12.3
     }
 
     <statistics> = {"auc": 0.9, "standard_error": 0.02, "ci95": [0.86, 0.94]}
 
-An AUC is the mean over a data set's trainings, its error that of cases and, where there are several
-trainings, of training. A program that was rejected on a rung has the status "rung", the trainings that it has
-done and, in place of statistics, ``"rung": {"val_auc": {"breastmnist": 0.9}}``.
+Nothing in it is of the test split (``summaries.without_test`` says why). An AUC is the mean over a data set's
+trainings, its error that of cases and, where there are several trainings, of training. A program that was
+rejected on a rung has the status "rung", the trainings that it has done and, in place of statistics,
+``"rung": {"val_auc": {"breastmnist": 0.9}}``.
 """
 
 import itertools

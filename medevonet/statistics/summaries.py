@@ -18,7 +18,7 @@ from medevonet.statistics.auc import Floats, auc, bootstrap_auc, mean_of_trainin
 
 __all__ = [
     "SPLITS", "DatasetPredictions", "Split", "SplitPredictions", "bootstrap_statistics",
-    "load_predictions", "write_artifact",
+    "load_predictions", "without_test", "write_artifact",
 ]  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def _generator(seed: int, dataset: str, split: Split) -> np.random.Generator:
 def bootstrap_statistics(
     predictions: Mapping[str, DatasetPredictions], seed: int, replicates: int = 1000
 ) -> dict[str, Any]:
-    """Bootstrap statistics of each data set and of the mean over data sets, for the JSON record.
+    """Bootstrap statistics of each data set and of the mean over data sets, test split included.
 
     Returns ``{"datasets": {name: {split: statistics}}, "mean": {split: statistics}}``, with the
     ``<statistics>`` of medevonet/artifacts.py. Equal seeds resample a data set alike for every program.
@@ -57,6 +57,16 @@ def bootstrap_statistics(
             statistics["datasets"][dataset][split] = _summary(aucs[-1], sample)
         statistics["mean"][split] = _summary(float(np.mean(aucs)), np.mean(samples, axis=0))
     return statistics
+
+
+def without_test(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the JSON record holds of ``bootstrap_statistics``: nothing of the test split.
+
+    Records lie open beside a search. Of the test split they would be a look that nobody counts;
+    ``metrics_utils.py compare`` and a confirmation have it from the probabilities, and count it.
+    """
+    datasets = {name: {"val": of_splits["val"]} for name, of_splits in statistics["datasets"].items()}
+    return {"datasets": datasets, "mean": {"val": statistics["mean"]["val"]}}
 
 
 def _summary(value: float, sample: Floats) -> dict[str, Any]:
