@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from medevonet.referee.evaluation import Limits, evaluate_program
+from medevonet.referee.starting import launcher_for
 from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.confirm_plan import plan_text
 from medevonet.run.confirm_report import conclude, written
@@ -32,7 +33,7 @@ from medevonet.task import TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
 from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
-from openevolve.evaluating.isolation import Level, establish
+from openevolve.evaluating.isolation import Launcher, Level, establish
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.population.shrinkage import shrunk
 from openevolve.state.replay import replay
@@ -169,7 +170,20 @@ def train_all(
     at_once: int,
 ) -> None:
     """What has not been trained yet, ``at_once`` programs at a time; a program that fails is noted."""
+    with launcher_for(None, level) as (launcher, _):  # imports PyTorch once for all of them
+        _train_all(run, listed, seeds, task, limits, level, at_once, launcher)
 
+
+def _train_all(
+    run: Path,
+    listed: Sequence[Listed],
+    seeds: int,
+    task: TaskConfig,
+    limits: Limits,
+    level: Level,
+    at_once: int,
+    launcher: Launcher,
+) -> None:
     def train(program: Listed, repeat: int) -> None:
         folder = run / "confirmation" / f"seed_{repeat}"
         if (folder / f"{program.id}.json").exists() or (folder / f"{program.id}.failed").exists():
@@ -179,7 +193,7 @@ def train_all(
         source.write_text(program.code, encoding="utf-8")
         fresh = task.model_copy(update={"seed": fresh_seed(task.seed, repeat), "seeds": {}})
         try:
-            evaluate_program(source, fresh, folder, limits=limits, level=level)
+            evaluate_program(source, fresh, folder, limits=limits, level=level, launcher=launcher)
         except EvaluationFailed as failure:
             (folder / f"{program.id}.failed").write_text(f"{failure.kind}: {failure}\n", encoding="utf-8")
         print(f"trained: {program.id}, seed {repeat + 1} of {seeds}", flush=True)
