@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from medevonet.run.verdict import verdict
 from medevonet.statistics.comparison import aligned
 from openevolve.engine.run import Result
 from openevolve.records.program import Elite
@@ -23,6 +24,8 @@ def closing_summary(run: Path, result: Result, initial: Elite) -> str:
     parts = []
     if seed_record and best_record:
         parts.append(_datasets_table(seed_record, best_record))
+    scored = [result.state.scored(i) for i, outcome in result.state.outcomes.items() if outcome.evaluated]
+    parts.append("\n".join(verdict(folder, initial, best, scored)))
     usage = result.state.usage
     lines = [
         "---",

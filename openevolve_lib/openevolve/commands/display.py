@@ -81,16 +81,23 @@ class Status:
 
     def archive(self) -> str:
         stats = self.state.population.stats()
-        return f"{stats.elites} of {stats.cells} cells ({stats.coverage:.1%}), QD score {stats.qd_score:.2f}"
+        return f"{stats.elites} of {stats.cells} cells hold a program"
 
     def result(self, outcome: Outcome) -> str:
         """What became of a program, in a few words."""
         if outcome.failure:
             return f"failed: {outcome.failure}: {one_line(outcome.message)}"
         if outcome.rejected:
-            score = outcome.metrics[self.config.database.fitness_metric]
-            return f"rejected on rung {outcome.rung}: {self.config.database.fitness_metric} {score:.4f}"
+            return f"rejected: {one_line(outcome.message)}"
         return self.score(dict(outcome.metrics))
+
+    def line(self, event: Event) -> str:
+        """What became of an iteration that counts now: its result, and what was changed."""
+        program, outcome = self.state.programs[event["iteration"]], self.state.outcomes[event["iteration"]]
+        twin = event["duplicate_of"]
+        same = [] if twin is None else [f"the same program as iteration {twin}, which counts"]
+        parts = [self.result(outcome), *same, one_line(program.changes)]
+        return " | ".join(part for part in parts if part)
 
     def fidelity(self) -> str:
         """How far programs were evaluated."""
@@ -103,6 +110,18 @@ class Status:
 
     def spent(self) -> str:
         return self.state.usage.in_words()
+
+    def summary(self) -> str:
+        """How the run stands, in one line."""
+        columns = [
+            f"best {self.best()}",
+            self.archive(),
+            *([f"evaluated: {self.fidelity()}"] if self.has_rungs else []),
+            f"failures: {self.failures()}",
+            self.spent(),
+            f"left: {self.time_left()}",
+        ]
+        return " | ".join(columns)
 
     def time_left(self) -> str:
         """From the pace of this session; at most what ``budget.hours`` leaves."""
@@ -120,9 +139,10 @@ class Status:
 
 
 class PlainDisplay:
-    """A line for each finished iteration, and now and then one on what is being evaluated."""
+    """A short line for each finished iteration; now and then one on the whole, or on what is evaluated."""
 
     _SECONDS = 30.0  # from one such line to the next
+    _EVERY = 10  # iterations, after which a line says how the run stands
 
     def __init__(self) -> None:
         self._status: Status | None = None
@@ -140,18 +160,11 @@ class PlainDisplay:
             print(final_line(event, state), flush=True)
         if status is None or event["event"] != "committed":
             return
-        program, outcome = state.programs[event["iteration"]], state.outcomes[event["iteration"]]
-        columns = [
-            f"[{program.iteration}/{status.config.max_iterations}] {status.result(outcome)}",
-            one_line(program.changes),
-            f"best {status.best()}",
-            status.archive(),
-            *([f"evaluated: {status.fidelity()}"] if status.has_rungs else []),
-            f"failures: {status.failures()}",
-            status.spent(),
-            f"left: {status.time_left()}",
-        ]
-        print(" | ".join(columns), flush=True)
+        iteration = event["iteration"]
+        print(f"[{iteration}/{status.config.max_iterations}] {status.line(event)}", flush=True)
+        done = len(state.committed) - 1
+        if done and (done % self._EVERY == 0 or done == status.config.max_iterations):
+            print(f"[so far] {status.summary()}", flush=True)
 
     def told(self, program: Program, progress: Progress) -> None:
         self._under_way.told(program.iteration, progress)
@@ -205,7 +218,7 @@ class LiveDisplay:
         if event["event"] in ("final_begun", "looked"):
             self._recent = [*self._recent[-self._RECENT + 1 :], Text(final_line(event, state), no_wrap=True)]
         if event["event"] == "committed":
-            self._note(state.programs[event["iteration"]], state.outcomes[event["iteration"]])
+            self._note(event, state.outcomes[event["iteration"]])
 
     def told(self, program: Program, progress: Progress) -> None:
         self._under_way.told(program.iteration, progress)
@@ -214,12 +227,11 @@ class LiveDisplay:
         self._live.refresh()
         self._next = asyncio.get_running_loop().call_later(self._SECONDS, self._draw)
 
-    def _note(self, program: Program, outcome: Outcome) -> None:
+    def _note(self, event: Event, outcome: Outcome) -> None:
         if self._status is None:
             return
         style = "red" if outcome.failure else "dim" if outcome.rejected else ""
-        result = self._status.result(outcome)
-        line = Text(f"{program.iteration:>5}  {result}  {one_line(program.changes)}", style, no_wrap=True)
+        line = Text(f"{event['iteration']:>5}  {self._status.line(event)}", style)
         self._recent = [*self._recent[-self._RECENT + 1 :], line]
 
     def _render(self) -> Table:
@@ -244,7 +256,7 @@ class LiveDisplay:
             self._live.stop()
 
 
-def one_line(text: str, limit: int = 100) -> str:
+def one_line(text: str, limit: int = 300) -> str:
     """Text of a model or a program, fit for a terminal: one line, no control characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -229,7 +229,7 @@ def test_rejected_programs_are_shown_as_such(
 ) -> None:
     run_in_rungs(tmp_path, ladder_settings())
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    rejected = [line for line in lines if "rejected on rung 1: combined_score " in line]
+    rejected = [line for line in lines if "rejected: scored " in line and " on rung 1, lower than " in line]
     history = undisturbed[1].state
     assert len(rejected) == sum(outcome.rejected for outcome in history.outcomes.values())
     assert f"{history.full} in full ({history.audits} to audit), {history.rejected} rejected" in lines[-1]
