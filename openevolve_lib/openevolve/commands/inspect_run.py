@@ -198,10 +198,18 @@ def _text(options: Options) -> str:
     if options.verb == "report":
         from openevolve.inspect.report import write_report
 
+        if options.figures:
+            return _figures(options)
         return str(write_report(read_run(options.run), options.output, options.format))
     verb = VERBS[options.verb]
     answer = verb.answer(options.read, options)
     return _json(answer) if options.json else verb.text(answer)
+
+
+def _figures(options: Options) -> str:
+    from openevolve.inspect.figures import write_figures
+
+    return "\n".join(map(str, write_figures(read_run(options.run), options.figures, options.output)))
 
 
 def _serve(options: Options) -> None:
@@ -250,7 +258,10 @@ def _parser() -> argparse.ArgumentParser:
     page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     page.add_argument("--format", choices=["html", "md"], default="html", help="md: a page of Markdown")
-    page.add_argument("-o", "--output", type=Path, metavar="FILE", help="another place for it")
+    page.add_argument(
+        "--figures", choices=["svg", "png"], help="its drawings, a file each (Chromium)"
+    )
+    page.add_argument("-o", "--output", type=Path, metavar="PLACE", help="another file, or folder of figures")
     control = verbs.add_parser("ctl", help="ask a running run to pause, stop, measure, or change a limit")
     control.add_argument("run", metavar="RUN")
     control.add_argument(
