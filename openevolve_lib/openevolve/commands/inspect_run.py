@@ -5,6 +5,7 @@ ID is an iteration or the beginning of a program's id. Nothing of a test split i
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -162,6 +163,7 @@ def _answer(options: Options) -> int:
                 print(line, flush=True)
         else:
             if options.verb in VERBS:
+                gc.disable()  # one answer, and the end: nothing is worth collecting
                 options.read = read_run(options.run)
             print(_text(options), flush=True)
             if options.verb in VERBS and options.read.folded is not None:
@@ -258,9 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     page = verbs.add_parser("report", help="write report.html into the run's folder: one file, offline")
     page.add_argument("run", nargs="?", metavar="RUN", help="default: runs/mnist/latest")
     page.add_argument("--format", choices=["html", "md"], default="html", help="md: a page of Markdown")
-    page.add_argument(
-        "--figures", choices=["svg", "png"], help="its drawings, a file each (Chromium)"
-    )
+    page.add_argument("--figures", choices=["svg", "png"], help="its drawings, a file each (Chromium)")
     page.add_argument("-o", "--output", type=Path, metavar="PLACE", help="another file, or folder of figures")
     control = verbs.add_parser("ctl", help="ask a running run to pause, stop, measure, or change a limit")
     control.add_argument("run", metavar="RUN")

@@ -26,7 +26,9 @@ def sql(run: Run, question: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         for table in TABLES:
             database.execute(f"CREATE TABLE {table}")
+        database.execute("BEGIN")
         _fill(database, run, question)
+        database.execute("COMMIT")
         database.set_authorizer(
             lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
         )
@@ -42,13 +44,14 @@ def sql(run: Run, question: str) -> list[dict[str, Any]]:
 def _fill(database: sqlite3.Connection, run: Run, question: str) -> None:
     """With what the question may ask for: codes and replies of a large run take a while."""
     rows = facts(run)
-    codes = [""] * len(rows)
-    if _mentions(question, "code") or "*" in question:
-        codes = [_storable(texts["code"]) for texts in worked_out(run, "texts", texts_of)]
-    database.executemany(
-        f"INSERT INTO programs VALUES ({', '.join('?' * 21)})",
-        (_program(row, code) for row, code in zip(rows, codes, strict=True)),
-    )
+    if _mentions(question, "programs"):
+        codes = [""] * len(rows)
+        if _mentions(question, "code") or "*" in question:
+            codes = [_storable(texts["code"]) for texts in worked_out(run, "texts", texts_of)]
+        database.executemany(
+            f"INSERT INTO programs VALUES ({', '.join('?' * 21)})",
+            (_program(row, code) for row, code in zip(rows, codes, strict=True)),
+        )
     if _mentions(question, "measurements"):
         database.executemany(
             "INSERT INTO measurements VALUES (?, ?, ?)",
@@ -89,4 +92,6 @@ def _program(row: Fact, code: str) -> tuple[Any, ...]:
 
 def _storable(value: Any) -> Any:
     """SQLite takes no lone surrogates."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "backslashreplace").decode()
