@@ -16,6 +16,7 @@ from openevolve.engine.finished import nothing_to_do
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute, read_program
 from openevolve.engine.signals import ended_by_signals
+from openevolve.engine.threads import without_loop
 from openevolve.engine.upstream_checkpoint import begin_from, is_upstreams
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.isolation import Level, establish
@@ -51,12 +52,18 @@ def guard(command: Callable[[], int]) -> int:
     with lasting_output():
         try:
             with ended_by_signals():
-                return command()
+                return without_loop(command, _say_how_to_stop)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return EXIT_STOPPED_EARLY if isinstance(error, RunInterrupted) else EXIT_USER_ERROR
         except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
             return EXIT_INTERRUPTED
+
+
+def _say_how_to_stop() -> None:
+    """Under an event loop, such as a notebook's, a run hears no Ctrl-C."""
+    print("the run goes on; to stop it: openevolve ctl RUN stop", file=sys.stderr)
 
 
 def exit_code(result: Result) -> int:

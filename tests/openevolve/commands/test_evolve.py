@@ -1,10 +1,12 @@
 """``openevolve-run``: exit codes, the summary, resuming, and one clear line for a user's mistake."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -355,3 +357,17 @@ def test_a_limit_of_evaluations_is_what_is_evaluated(trio: list[str], determinis
     several = ["--set", "evaluator.parallel_evaluations=3", "--set", "lag=5"]
     assert exit_code([*trio, "-i", "9", "--offline", *limits, *several]) == 3
     assert len([event for event in events() if event["event"] == "measuring"]) == 2
+
+
+def test_the_command_may_be_called_under_an_event_loop_and_in_a_thread(trio: list[str]) -> None:
+    async def under_a_loop() -> int:
+        return exit_code([*trio, "-i", "1", "--offline", "-o", "loop"])
+
+    assert asyncio.run(under_a_loop()) == 0
+    found: list[int] = []
+    work = threading.Thread(
+        target=lambda: found.append(exit_code([*trio, "-i", "1", "--offline", "-o", "thread"]))
+    )
+    work.start()
+    work.join()
+    assert found == [0]
