@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openevolve.commands.under_way import UnderWay, duration
+from openevolve.population.shrinkage import shrunk
 from openevolve.records.program import Outcome, Program, standard_error_of
 from openevolve.records.progress import Progress
 from openevolve.settings.models import Config, LadderConfig
@@ -46,6 +47,7 @@ class Status:
         self._elapsed = elapsed
         self._done_before = len(state.outcomes)
         self._elapsed_before = state.elapsed
+        self._worth: tuple[int, str] | None = None
 
     @property
     def config(self) -> Config:
@@ -77,7 +79,20 @@ class Status:
         best = self.state.population.best()
         if not best:
             return "none yet"
-        return f"{self.score(dict(best[0].metrics))} (iteration {best[0].program.iteration})"
+        return f"{self.score(dict(best[0].metrics))}{self._likely()} (iteration {best[0].program.iteration})"
+
+    def _likely(self) -> str:
+        """What the luckiest of many is likely worth; worked out once for every result."""
+        population, count = self.state.population, len(self.state.committed)
+        if self._worth is None or self._worth[0] != count:
+            error = standard_error_of(self.config.database.fitness_metric)
+            members = [elite.metrics for elite in population.best(len(population))]
+            errors = [metrics[error] for metrics in members if error in metrics]
+            text = ""
+            if len(members) == len(errors) > 2:
+                text = f", likely {shrunk([population.fitness(m) for m in members], errors)[0].mean:.4f}"
+            self._worth = count, text
+        return self._worth[1]
 
     def archive(self) -> str:
         stats = self.state.population.stats()

@@ -6,6 +6,7 @@ import pytest
 
 from openevolve.commands.display import PlainDisplay, Status
 from openevolve.engine.run import execute
+from openevolve.population.shrinkage import shrunk
 from openevolve.records.program import FailureKind, Outcome
 from openevolve.state.state import State
 from tests.support.scripted import EVALUATOR, make_run, settings
@@ -68,3 +69,16 @@ def test_how_a_run_stands_is_said_every_ten_iterations_and_at_the_end(
     lines = capsys.readouterr().out.splitlines()
     assert [number for number, line in enumerate(lines) if line.startswith("[so far] best ")] == [11, 22, 24]
     assert max(len(line) for line in lines if not line.startswith("[so far]")) < 110
+
+
+def test_the_best_of_many_is_told_with_its_luck_taken_back(tmp_path: Path) -> None:
+    run = make_run(tmp_path, settings("max_iterations=6"))
+    noisy = '"combined_score": x / 100, "combined_score_se": 0.05'
+    run.evaluator.write_text(EVALUATOR.replace('"combined_score": x / 100', noisy))
+    state = execute(run, PlainDisplay()).state
+    members = state.population.best(len(state.population))
+    values = [state.population.fitness(member.metrics) for member in members]
+    likely = shrunk(values, [0.05] * len(values))[0].mean
+    assert likely < values[0]
+    told = Status(state, lambda: 0.0).best()
+    assert told.startswith(f"combined_score {values[0]:.4f} ± 0.0500, likely {likely:.4f} (iteration ")

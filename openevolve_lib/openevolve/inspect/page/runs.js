@@ -1,3 +1,4 @@
+import { finding } from "./afresh.js";
 import { duration, el, spread } from "./dom.js";
 import { fetched } from "./sources.js";
 
@@ -16,7 +17,7 @@ export async function runsPage() {
     el("td", {}, run.problem ? null : el("input", { type: "checkbox", "aria-label": `Compare ${run.name}`, on: { change: (event) => choose(run.name, event.target.checked) } })),
     el("th", { scope: "row" }, run.problem ? run.name : el("a", { class: "link", href: `/view/${encodeURIComponent(run.name)}` }, run.name)),
     run.problem ? el("td", { class: "words problem", colspan: 4 }, run.problem) : [
-      el("td", {}, run.best ? spread(run.best.fitness, run.best.error) : "–"), el("td", {}, `${run.done} of ${run.asked}`),
+      el("td", {}, run.best ? worth(finding(run.best)) : "–"), el("td", {}, `${run.done} of ${run.asked}`),
       el("td", {}, duration(run.hours * 3600)), el("td", { class: "words" }, el("span", { class: run.running ? "state running" : "state" }, run.standing))]));
   const heads = ["", "run", "best", "programs", "time", "standing"];
   content.replaceChildren(
@@ -24,6 +25,10 @@ export async function runsPage() {
     el("section", { class: "block" }, el("div", { class: "scroll" }, el("table", { class: "runs" },
       el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col", class: ["run", "standing"].includes(head) ? "words" : "" }, head)))), el("tbody", {}, rows)))),
     compared);
+}
+
+function worth({ value, error, kind }) {
+  return [spread(value, error), el("small", { class: "kind" }, kind)];
 }
 
 async function compare([first, second], place) {

@@ -34,7 +34,7 @@ class Ascii(JSONResponse):
 
 
 class Wanted(BaseModel):
-    """What is asked of a running run: pause, resume, stop or limit, that with KEY=VALUE."""
+    """What is asked of a running run: pause, resume, stop, limit KEY=VALUE, or measure PROGRAM."""
 
     what: Wish
     setting: str = ""
