@@ -84,6 +84,7 @@ class Candidate:
     ) -> None:
         """Start the process for a data set; ``deadline`` is a time of ``time.monotonic``."""
         self.dataset = dataset
+        self.folder = request.directory
         self._device = request.argument["device"]
         self._deadline = deadline
         self._epochs = 0
@@ -179,6 +180,10 @@ class Candidate:
         situation = f"{self.dataset.name}: predicting {split}"
         fields = {"split": split, "samples": samples, "batch_size": batch_size, "precision": precision}
         return self._probabilities(self._ask("predict", situation, rows, **fields)[1], rows)
+
+    def save(self, onnx: bool) -> None:
+        """Let it write its weights, and an ONNX model, into its ``folder``: the last to be asked."""
+        self._ask("save", f"{self.dataset.name}: saving the network", onnx=onnx)
 
     def failure(self, kind: FailureKind | str, message: str) -> EvaluationFailed:
         """A failure in what is being done now, with the last that the process printed."""

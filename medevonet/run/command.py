@@ -84,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from medevonet.run.confirm import main as confirm
 
         return confirm(given[1:])
+    if given[:1] == ["export"]:
+        from medevonet.run.export import main as export
+
+        return export(given[1:])
     if given[:1] == ["new"]:
         from openevolve.commands.new_problem import main as new_problem
 

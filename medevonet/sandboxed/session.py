@@ -16,6 +16,7 @@ one answer to each command, and ends when the referee closes it:
     keep, restore                          nothing
     predict  split[, samples, batch_size,  probabilities (N, outputs), of all images or those samples
              precision]
+    save     onnx                          nothing; in its folder are weights.pt and, if asked for, model.onnx
 
 Where the program is at fault the answer is its last: failure (the kind) and message. Needs PyTorch
 and NumPy alone, and is forked from a process that has imported it.
@@ -37,6 +38,7 @@ from torch import Tensor
 from medevonet.sandboxed.faults import ProgramError, blame
 from medevonet.sandboxed.global_state import settle
 from medevonet.sandboxed.hardware import cpu_has_bf16
+from medevonet.sandboxed.kept_network import save_network
 from medevonet.sandboxed.program import Program
 from medevonet.sandboxed.recipe import Precision, Recipe, Training, part_of
 from medevonet.wire import receive, send
@@ -119,6 +121,7 @@ class Session:
             "keep": self.keep,
             "restore": self.restore,
             "predict": self.predict,
+            "save": self.save,
         }
         fields = dict(command)
         settle(self.device, self.argument["threads"])
@@ -214,6 +217,12 @@ class Session:
         with blame("predicting"):
             probabilities = self.training.predict(images, batch_size, precision)
         return {}, probabilities.numpy()
+
+    def save(self, onnx: bool) -> Answer:
+        """The network's weights and, as ONNX, the network itself: images (N, 3, H, W) in -1 … 1 to logits."""
+        with blame("saving the weights"):
+            save_network(self.training.network, self.argument["size"], onnx)
+        return {}, None
 
     def _map(self, path: str) -> Tensor:
         # Mapped copy-on-write: processes share the bytes, and a program that writes spoils only its own.
