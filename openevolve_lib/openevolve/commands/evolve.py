@@ -30,6 +30,7 @@ from openevolve.settings.files import load_config
 from openevolve.settings.languages import with_language_of
 from openevolve.settings.layers import Override
 from openevolve.settings.models import Config, LogLevel
+from openevolve.state.comparing import same_search
 from openevolve.state.journal import read_journal
 from openevolve.state.replay import replay
 
@@ -71,6 +72,14 @@ def exit_code(result: Result) -> int:
     if result.completed:
         return EXIT_COMPLETED
     return EXIT_INTERRUPTED if result.reason == "interrupted" else EXIT_STOPPED_EARLY
+
+
+def compared(journal: Path, origin: Path) -> str:
+    """A line on whether a replay is the search that it replays."""
+    equal, differs = same_search(journal, origin)
+    if differs:
+        return f"compared: {equal} events equal, the first that differs is {differs}"
+    return f"compared: all {equal} events equal, but for times and devices"
 
 
 def with_isolation(config: Config, level: Level) -> Config:
@@ -131,6 +140,7 @@ def _run(options: argparse.Namespace) -> int:
     _report(plan, result)
     if recorded:
         print(f"replayed: {recorded.tally()} of {recorded.description}")
+        print(compared(folder / "journal.jsonl", find_journal(options.replay)))
     return exit_code(result)
 
 

@@ -131,6 +131,10 @@ def test_recorded_replies_take_the_place_of_the_model_also_under_another_preset(
         done = run(tmp_path, f"openevolve-run {files} -i 6 --replay out {options}")
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
+        compared = done.stdout.partition("compared: ")[2]
+        assert compared.startswith(
+            "all " if name == "again" else "3 events equal, the first that differs is selected of iteration 1"
+        ), compared
     tables = [run(tmp_path, f"openevolve leaderboard --json {name}").stdout for name in ("out", "again")]
     first, second = ([row["fitness"] for row in json.loads(table)] for table in tables)
     assert first == second != []
