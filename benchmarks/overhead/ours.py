@@ -17,7 +17,9 @@ from benchmarks.overhead.timeline import Timeline
 from openevolve.commands.display import PlainDisplay
 from openevolve.engine.assembly import build_strategies
 from openevolve.engine.controller import Controller
+from openevolve.engine.final import FinalStage
 from openevolve.engine.iteration import Steps
+from openevolve.engine.looks import FurtherLooks, Looker
 from openevolve.engine.plan import Plan
 from openevolve.engine.recorder import Recorder
 from openevolve.engine.run import execute
@@ -30,6 +32,7 @@ from openevolve.proposing.llm import LLMProposer
 from openevolve.records.measurement import Unit
 from openevolve.records.program import Context, Outcome, Program, Proposal
 from openevolve.reflection.reviewer import NoReflection
+from openevolve.search.stopping import Stopping
 from openevolve.settings.files import layered
 from openevolve.settings.layers import Layer
 from openevolve.settings.models import Config
@@ -115,7 +118,11 @@ def loop(config: Config, folder: Path, timeline: Timeline) -> None:
         plan = Plan(config, folder, folder, folder, proposer=ScriptedProposer(), reflection=NoReflection())
         strategies = build_strategies(plan, plan.models)
         steps = Steps(code, strategies, executor, state, record)
-        asyncio.run(Controller(config, steps, executor.slots, state, record).run(code))
+        stopping, looker = Stopping(config, state), Looker(executor, state, record)
+        looks = FurtherLooks(config, looker, state, record, steps.allocation)
+        final = FinalStage(config, looker, state, record, stopping)
+        controller = Controller(config, steps, executor.slots, state, record, stopping, looks, final)
+        asyncio.run(controller.run(code))
 
 
 def run(

@@ -13,21 +13,22 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from benchmarks.machine import hardware
-from benchmarks.search.loop import Arm, Found, search
+from benchmarks.search.engine import Arm, Found, search
 from benchmarks.search.tables import nas_bench_201
-from openevolve.measuring.allocation import Adaptive
-from openevolve.search.weighted import Best, DrawnTop, Latest, Mix, Uniform
 
+_AGAIN, _FINAL = "further_share=0.1", "final_share=0.15"
 ARMS = (
-    Arm("best of N", Uniform(), independent=True),
-    Arm("sequential conditioning", Latest()),
-    Arm("random parents", Uniform()),
-    Arm("hill climbing", Best()),
-    Arm("mix, raw maximum", Mix()),
-    Arm("mix, final", Mix(), final_share=0.15),
-    Arm("drawn top, raw maximum", DrawnTop()),
-    Arm("drawn top, final", DrawnTop(), final_share=0.15),
-    Arm("drawn top, adaptive, final", DrawnTop(), Adaptive(), final_share=0.15),
+    Arm("best of N", (), independent=True),
+    Arm("sequential conditioning", ("search.parents=latest",)),
+    Arm("random parents", ("search.parents=random",)),
+    Arm("hill climbing", ("search.parents=best",)),
+    Arm("mix, raw maximum"),
+    Arm("mix, final", (_FINAL,)),
+    Arm("drawn top, raw maximum", ("search.parents=drawn-top",)),
+    Arm("drawn top, final", ("search.parents=drawn-top", _FINAL)),
+    Arm("drawn top, again", ("search.parents=drawn-top", _AGAIN)),
+    Arm("mix, again, final", (_AGAIN, _FINAL)),
+    Arm("drawn top, again, final", ("search.parents=drawn-top", _AGAIN, _FINAL)),
 )
 CASES = (("cifar100", 300, 1.5), ("cifar100", 1000, 0.53), ("cifar10", 300, 1.5), ("imagenet", 300, 1.5))
 

@@ -182,7 +182,8 @@ class _Session:
         known = self.brief | {run.dataset.name: run.val_auc for run in runs}
         val_aucs = {dataset.name: known[dataset.name] for dataset in self.datasets if dataset.name in known}
         self._write("rung", self.network, {"rung": {"val_auc": val_aucs}}, runs)
-        return RungResult(self.network, val_aucs, self.cost)
+        trainings = {run.dataset.name: run.val_aucs for run in runs}
+        return RungResult(self.network, val_aucs, self.cost, trainings)
 
     def finish(self) -> Evaluation:
         """Every training that has not been done yet, and what all of them say."""

@@ -1,6 +1,7 @@
 """What an evaluation has found out: on a rung below, and in full."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ class RungResult:
     network: Network
     val_aucs: dict[str, float]  # by data set, of those that have been looked at
     cost: int  # images trained on, of full size
+    trainings: Mapping[str, tuple[float, ...]]  # of val_aucs, by data set: those of the full evaluation
 
     def result(self) -> EvaluationResult:
         mean_val_auc = sum(self.val_aucs.values()) / len(self.val_aucs)
         metrics = metrics_of(self.network, mean_val_auc, self.val_aucs, self.cost)
         aucs = ", ".join(f"{name} {value:.4f}" for name, value in self.val_aucs.items())
-        return EvaluationResult(metrics, {"training": f"validation AUC after a part of the training: {aucs}"})
+        text = f"validation AUC after a part of the training: {aucs}"
+        return EvaluationResult(metrics, {"training": text}, self.trainings)
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,13 @@ class Evaluation:
             self.network, mean["auc"], {run.dataset.name: run.val_auc for run in self.runs}, self.cost
         )
         metrics["mean_val_auc_se"] = mean["standard_error"]
-        for run in self.runs:
-            if len(run.trainings) > 1:  # over trainings, on the images at hand
-                aucs = [training.best.val_auc for training in run.trainings]
+        trainings = {run.dataset.name: run.val_aucs for run in self.runs}
+        for name, aucs in trainings.items():
+            if len(aucs) > 1:  # over trainings, on the images at hand
                 error = float(np.std(aucs, ddof=1)) / math.sqrt(len(aucs))
-                metrics[standard_error_of(f"{run.dataset.name}_val_auc")] = error
-        return EvaluationResult(metrics, {"training": "\n".join(run.course() for run in self.runs)})
+                metrics[standard_error_of(f"{name}_val_auc")] = error
+        course = "\n".join(run.course() for run in self.runs)
+        return EvaluationResult(metrics, {"training": course}, trainings)
 
 
 def metrics_of(

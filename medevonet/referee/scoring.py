@@ -75,8 +75,13 @@ class DatasetRun:
     trainings: tuple[TrainingRun, ...]
 
     @property
+    def val_aucs(self) -> tuple[float, ...]:
+        """By training."""
+        return tuple(training.best.val_auc for training in self.trainings)
+
+    @property
     def val_auc(self) -> float:
-        return float(np.mean([training.best.val_auc for training in self.trainings]))
+        return float(np.mean(self.val_aucs))
 
     @property
     def predictions(self) -> DatasetPredictions:

@@ -21,6 +21,7 @@ def training_units() -> list[dict[str, Any]]:
             "cost": float(dataset.count("train") * task.epochs),
             "repeats": task.repeats(dataset.name),
             "metric": f"{dataset.name}_val_auc",
+            "scale": "logit",
         }
         for dataset in datasets
     ]

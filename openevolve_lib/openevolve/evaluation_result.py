@@ -1,6 +1,6 @@
 """What an evaluator returns, or raises: the contract of ``evaluate(program_path)``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openevolve.records.program import FailureKind
@@ -12,11 +12,13 @@ NOT_FINITE = "not a finite number, so no metric"
 class EvaluationResult:
     """Metrics of one program, and texts (``artifacts``) that may help to improve it.
 
-    An evaluator may return a plain mapping of metrics instead.
+    An evaluator may return a plain mapping of metrics instead. One that offers units may say what each gave:
+    ``measurements`` are values by unit, in the order of the repeats, from the first.
     """
 
     metrics: Mapping[str, float]
     artifacts: Mapping[str, str | bytes] = field(default_factory=dict)
+    measurements: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, metrics: Mapping[str, float]) -> "EvaluationResult":

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
 
 from openevolve.engine.again import Again
 from openevolve.engine.final import FinalStage
 from openevolve.engine.iteration import Steps
+from openevolve.engine.looks import FurtherLooks
 from openevolve.engine.recorder import Recorder
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import ProviderFailed
@@ -38,16 +38,18 @@ class Controller:
         slots: int,
         state: State,
         record: Recorder,
+        stopping: Stopping,
+        looks: FurtherLooks,
+        final: FinalStage,
         requests: Requests | None = None,
-        stopping: Stopping | None = None,
-        final: FinalStage | None = None,
     ) -> None:
         self.config = config
         self.state = state
         self.record = record
-        self.stopping = stopping or Stopping(config, state)
+        self.stopping = stopping
+        self._looks = looks
         self._final = final
-        self._again = Again(final) if final is not None else None
+        self._again = Again(final)
         self._requests = requests
         self._steps = steps
         self._slots = slots
@@ -63,9 +65,8 @@ class Controller:
         Raises:
             UserError: what no later iteration could mend (a full disk, a refused key, no answer).
         """
-        if self._final is not None:
-            await self._final.prepare(initial_code)
         self._open(initial_code)
+        await self._looks.prepare(initial_code)
         try:
             while True:
                 self._take_requests()
@@ -81,10 +82,8 @@ class Controller:
             await self._abandon()
         if self._unreachable:
             raise self._unreachable
-        if self._final is not None:
-            await self._final.run(self._take_requests)
-        if self._again is not None:
-            await self._again.rest()
+        await self._final.run(self._take_requests)
+        await self._again.rest()
         reason = self.stopping.reason or self._how_it_ended()
         self.record("run_finished", sync=True, reason=reason)
         return reason
@@ -95,18 +94,17 @@ class Controller:
         for iteration, task in [*self._running.items(), *self._reflecting.items()]:
             if iteration not in self.state.measuring:
                 task.cancel()
-        if self._final is not None:
-            self._final.stop()
+        self._looks.stop()
+        self._final.stop()
 
     def abort(self, reason: str) -> None:
         """End what is running as well; a resume does it again."""
         self.stopping.ask(reason)
         for task in [*self._running.values(), *self._reflecting.values()]:
             task.cancel()
-        if self._final is not None:
-            self._final.abort()
-        if self._again is not None:
-            self._again.abort()
+        self._looks.abort()
+        self._final.abort()
+        self._again.abort()
 
     def _take_requests(self) -> None:
         if self._requests is not None:
@@ -120,11 +118,11 @@ class Controller:
         elif request.what is Wish.LIMIT:
             self.config = limited(self.config, request)
             self.stopping.limit(self.config.budget)
-        elif request.what is Wish.MEASURE and self._again is not None:
+        elif request.what is Wish.MEASURE:
             self._again.ask(request.key)
 
     def _measured_again(self) -> list[asyncio.Task[None]]:
-        return [] if self._again is None else self._again.tasks()
+        return [*self._looks.tasks, *self._again.tasks()]
 
     def _held(self) -> bool:
         """Whether there is more to do, and a pause keeps it from being done."""
@@ -156,17 +154,25 @@ class Controller:
 
     def _commit_ready(self) -> None:
         """Let outcomes count, and choose after each what may be chosen from what counts then."""
+        self._look_further()
         self._choose()
         while (iteration := self._ready()) is not None:
             self._commit(iteration)
+            self._look_further()
             self._choose()
+
+    def _look_further(self) -> None:
+        """Choose what is worth another look, now that so much counts; a resumed run makes up for it."""
+        if self.state.committed and (self.config.deterministic or not self._limited()):
+            self._looks.decide()
 
     def _ready(self) -> int | None:
         """The outcome that counts next: in deterministic mode by its number, else the first to finish."""
         if not self.config.deterministic:
             return next(iter(self.state.pending), None)
         iteration = len(self.state.committed)
-        return iteration if iteration in self.state.pending and not self._reflecting else None
+        held = self._reflecting or self.state.measurements.due
+        return iteration if iteration in self.state.pending and not held else None
 
     def _commit(self, iteration: int) -> None:
         self._steps.commit(iteration)
@@ -199,6 +205,8 @@ class Controller:
 
     def _begin(self) -> None:
         held = self.stopping.asked or self.state.paused
+        if not held:
+            self._looks.begin()
         while self._queue and len(self._running) < self._most_under_way and not held:
             begun_before = self._queue[0] in self.state.programs  # a limit does not take it back
             last = self._limited() or self.stopping.leaves_no_evaluation(len(self._running))
@@ -218,6 +226,7 @@ class Controller:
             self.stop(self.stopping.reason or "budget.hours reached")
         self._gather(self._running)
         self._gather(self._reflecting)
+        self._looks.gather()
 
     def _seconds_left(self) -> float | None:
         if self.config.budget.hours is None or self.stopping.asked:
@@ -247,10 +256,7 @@ class Controller:
 
     async def _abandon(self) -> None:
         """End what is still under way; the journal knows that it has no outcome."""
-        tasks: list[Coroutine[None, None, None] | asyncio.Task[None]] = [
-            *self._running.values(), *self._reflecting.values()
-        ]  # fmt: skip
+        tasks = [*self._running.values(), *self._reflecting.values(), *self._looks.tasks]
         for task in tasks:
-            assert isinstance(task, asyncio.Task)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

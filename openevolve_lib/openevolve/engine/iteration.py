@@ -14,7 +14,7 @@ from openevolve.evaluating.remedies import WALLS
 from openevolve.evaluation_result import NOT_FINITE
 from openevolve.llm.base import ModelUnreachable
 from openevolve.llm.calls import Calls, ProviderFailed
-from openevolve.measuring.ladder import Allocation
+from openevolve.measuring.allocation import Allocation
 from openevolve.population.fitness import stand_in, unlike
 from openevolve.population.migration import migration_due
 from openevolve.proposing.desk import Desk, Proposer
@@ -72,7 +72,7 @@ class Steps:
         self._state = state
         self._record = record
         self._executor = executor
-        self._allocation = strategies.allocation(strategies.config, state)
+        self.allocation = strategies.allocation(strategies.config, state)
 
     @property
     def reflects(self) -> bool:
@@ -141,7 +141,7 @@ class Steps:
         def judged(decision: Decision) -> None:
             self._record("judged", iteration=iteration, decision=decision.to_json())
 
-        decide = self._allocation.decider(program, judged)
+        decide = self.allocation.decider(program, judged)
         outcome = await self._executor.evaluate(program, decide, started)
         if outcome.evaluated and (grader := self._strategies.grader):
             grades = await grader.grade(program, self._calls(iteration, "grade"))

@@ -13,6 +13,7 @@ from openevolve.engine.controller import Controller
 from openevolve.engine.final import FinalStage
 from openevolve.engine.iteration import Steps
 from openevolve.engine.logs import log_to
+from openevolve.engine.looks import FurtherLooks, Looker
 from openevolve.engine.model_pool import ModelPool
 from openevolve.engine.plan import Plan
 from openevolve.engine.recorder import Observer, Recorder
@@ -105,9 +106,11 @@ def execute(plan: Plan, display: Watching) -> Result:
             steps = Steps(initial_code, strategies, executor, state, record, plan.folder)
             requests = Requests(journal.path)
             stopping = Stopping(plan.config, state)
-            final = FinalStage(plan.config, executor, state, record, stopping)
+            looker = Looker(executor, state, record)
+            looks = FurtherLooks(plan.config, looker, state, record, steps.allocation)
+            final = FinalStage(plan.config, looker, state, record, stopping)
             controller = Controller(
-                plan.config, steps, executor.slots, state, record, requests, stopping, final
+                plan.config, steps, executor.slots, state, record, stopping, looks, final, requests
             )
             plan.begun()
             display.watch(state, record.elapsed)

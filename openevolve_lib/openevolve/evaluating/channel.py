@@ -28,6 +28,7 @@ class Report(BaseModel):
 
     metrics: dict[str, float] = {}
     artifacts: dict[str, str] = {}
+    measurements: dict[str, list[float]] = {}
     failure: FailureKind | None = None
     message: str = ""
     output_tail: str = ""
@@ -44,6 +45,7 @@ class _RungMessage(BaseModel):
     rung: int
     metrics: dict[str, float]
     artifacts: dict[str, str]
+    measurements: dict[str, list[float]] = {}
 
 
 class _ProgressMessage(BaseModel):

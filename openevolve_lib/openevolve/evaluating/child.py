@@ -7,7 +7,7 @@ import math
 import socket
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from inspect import isawaitable
 from pathlib import Path
@@ -135,7 +135,9 @@ def _evaluate(evaluator: ModuleType, program: str, thresholds: list[float] | Non
             break
         later = _result(stage, program)
         result = EvaluationResult(
-            {**result.metrics, **later.metrics}, {**result.artifacts, **later.artifacts}
+            {**result.metrics, **later.metrics},
+            {**result.artifacts, **later.artifacts},
+            {**result.measurements, **later.measurements},
         )
     return result
 
@@ -164,7 +166,17 @@ async def _awaited(returned: Awaitable[object]) -> object:
 def _report(result: EvaluationResult) -> dict[str, object]:
     """Numbers are metrics. Texts among them, such as an error, and what is not finite become artifacts."""
     numbers, others = _numbers(result.metrics), _remarks(result.metrics)
-    return {"metrics": numbers, "artifacts": _texts({**others, **result.artifacts})}
+    report: dict[str, object] = {"metrics": numbers, "artifacts": _texts({**others, **result.artifacts})}
+    if result.measurements:
+        report["measurements"] = {name: _finite(name, found) for name, found in result.measurements.items()}
+    return report
+
+
+def _finite(unit: str, values: Sequence[float]) -> list[float]:
+    found = [float(value) for value in values]
+    if not all(map(math.isfinite, found)):
+        raise EvaluationFailed(FailureKind.DIVERGED, f"unit {unit}: expected finite values, found {found}")
+    return found
 
 
 def _encoded(report: Mapping[str, object]) -> bytes:

@@ -4,16 +4,33 @@ A policy is given a ``Situation``, all that is known at one instant, and answers
 keeps nothing, so that equal situations give equal answers and a run can be resumed anywhere.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from openevolve.population.estimates import Estimates
+from openevolve.evaluating.channel import Decide
+from openevolve.measuring.situation import Situation
 from openevolve.population.scales import Floats
+from openevolve.records.decision import Decision
 from openevolve.records.measurement import Measure, Unit
+from openevolve.records.program import Program
+from openevolve.settings.models import Config
+from openevolve.settings.registry import strategy
+from openevolve.state.state import State
+
+Record = Callable[[Decision], None]
+
+
+class Allocation(Protocol):
+    """What a run measures, and how far. Built as ``Allocation(config, state)``."""
+
+    def decider(self, program: Program, record: Record) -> Decide | None:
+        """Whether ``program`` goes on after a rung, each new decision recorded first; None: without rungs."""
+
+    def further(self, situation: Situation, rng: np.random.Generator) -> Measure | None:
+        """A unit to be measured once more, beyond the evaluations; None: nothing is worth it now."""
 
 
 @dataclass(frozen=True)
@@ -24,35 +41,7 @@ class Propose:
 Action = Measure | Propose
 
 
-@dataclass(frozen=True)
-class Situation:
-    """What a decision rests on. Programs that failed are among neither ``waiting`` nor ``estimates``."""
-
-    estimates: Estimates
-    waiting: Sequence[str] = ()  # programs that nothing was measured or begun of, oldest first
-    in_flight: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by program and unit: begun
-    costs: Mapping[str, float] = field(default_factory=dict)  # by unit as met so far, else as declared
-    spent: float = 0.0  # on measurements of the search, those in flight included
-    further: float = 0.0  # of that, on all but the first look at each program
-
-    @property
-    def units(self) -> Sequence[Unit]:
-        return self.estimates.units
-
-    def cost(self, unit: Unit) -> float:
-        return self.costs.get(unit.name, unit.cost)
-
-    def begun(self) -> NDArray[np.int64]:
-        """(n, units) how often each program was measured or is being."""
-        counts = self.estimates.counts().copy()
-        columns = {unit.name: column for column, unit in enumerate(self.units)}
-        for (program, unit), count in self.in_flight.items():
-            if program in self.estimates:
-                counts[self.estimates.row(program), columns[unit]] += count
-        return counts
-
-
-class Allocation(Protocol):
+class Policy(Protocol):
     """How a budget of measurements is spent."""
 
     def next(self, situation: Situation, rng: np.random.Generator) -> Action:
@@ -109,12 +98,30 @@ class Adaptive:
             return Measure(estimates.ids[int(np.argmax(estimates.means))], unit.name)
         if situation.waiting:
             return Measure(situation.waiting[0], self._first_look(situation).name)
-        if situation.further < self.share * situation.spent and not estimates.exact:
-            row = int(np.argmax(estimates.draw(rng)))
-            gains = worth(situation, row)
-            if gains.max() > 0:
-                return Measure(estimates.ids[row], situation.units[int(np.argmax(gains))].name)
-        return Propose()
+        return self._look_again(situation, rng) or Propose()
+
+    def further(self, situation: Situation, rng: np.random.Generator) -> Measure | None:
+        """A look at a program that was measured before; None: none is worth it, or the share is spent.
+
+        For searches whose first looks are others' to choose. Noise is learned within the share as well.
+        """
+        estimates = situation.estimates
+        if len(estimates) < self.learned_from or situation.further >= self.share * situation.spent:
+            return None
+        if (unit := self._noise_unknown(situation)) is not None:
+            row = int(np.argmax(situation.open(estimates.means)))
+            return None if estimates.ids[row] in situation.closed else Measure(estimates.ids[row], unit.name)
+        return self._look_again(situation, rng)
+
+    def _look_again(self, situation: Situation, rng: np.random.Generator) -> Measure | None:
+        estimates = situation.estimates
+        if situation.further >= self.share * situation.spent or estimates.exact:
+            return None
+        row = int(np.argmax(situation.open(estimates.draw(rng))))
+        gains = worth(situation, row)
+        if estimates.ids[row] in situation.closed or gains.max() <= 0:
+            return None
+        return Measure(estimates.ids[row], situation.units[int(np.argmax(gains))].name)
 
     def _noise_unknown(self, situation: Situation) -> Unit | None:
         """A unit with too few repeats. One that gave twice the same has no noise."""
@@ -145,3 +152,21 @@ def worth(situation: Situation, row: int) -> Floats:
         gains[column] *= ((1 + counts[column]) / (1 + counts[column] + begun)) ** 2
         gains[column] /= situation.cost(unit)
     return gains
+
+
+class LooksAgain:
+    """Spends ``further_share`` as ``Adaptive`` does; what every allocation of a run inherits."""
+
+    def __init__(self, config: Config, state: State) -> None:
+        self._looks = Adaptive(share=config.further_share)
+
+    def further(self, situation: Situation, rng: np.random.Generator) -> Measure | None:
+        return self._looks.further(situation, rng)
+
+
+@strategy("allocation", "full")
+class EverythingInFull(LooksAgain):
+    """``fidelity: full``, the protocol of the field."""
+
+    def decider(self, program: Program, record: Record) -> None:
+        return None

@@ -1,12 +1,12 @@
 """The rungs of a run: ``fidelity``'s rule, with observations from the run and decisions for its journal."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from openevolve.evaluating.channel import Decide
 from openevolve.evaluation_result import EvaluationFailed
+from openevolve.measuring.allocation import LooksAgain, Record
 from openevolve.measuring.promotion import (
     LARGEST_SCORE,
     Audit,
@@ -28,29 +28,9 @@ COST_METRIC = (
     "cost"  # of a rung and of a full evaluation, in any unit; without it seconds of wall clock count
 )
 
-Record = Callable[[Decision], None]
-
-
-class Allocation(Protocol):
-    """How far programs are evaluated. Built as ``Allocation(config, state)``."""
-
-    def decider(self, program: Program, record: Record) -> Decide | None:
-        """Whether ``program`` goes on after a rung; each new decision is recorded first."""
-
-
-@strategy("allocation", "full")
-class EverythingInFull:
-    """``fidelity: full``, the protocol of the field."""
-
-    def __init__(self, config: Config, state: State) -> None:
-        """Nothing is learned."""
-
-    def decider(self, program: Program, record: Record) -> None:
-        return None
-
 
 @strategy("allocation", "ladder")
-class Ladder:
+class Ladder(LooksAgain):
     """Programs go on from rung to rung as ``PromotionRule`` decides.
 
     The last result of an evaluation looks like that of a rung. Which one it is, is known from the first
@@ -61,6 +41,7 @@ class Ladder:
     """
 
     def __init__(self, config: Config, state: State) -> None:
+        super().__init__(config, state)
         self._settings = config.fidelity if isinstance(config.fidelity, LadderConfig) else LadderConfig()
         self._state = state
         self._climbs: list[tuple[int, Climb]] = []  # with their place among the commits

@@ -21,7 +21,7 @@ Move = tuple[str, int, int]  # a program, from an island, to another
 
 @dataclass(frozen=True)
 class ArchiveStats:
-    """How well the archive is filled. ``qd_score`` sums the fitness of the best of each cell."""
+    """How well the archive is filled. ``qd_score`` sums the values of the best of each cell."""
 
     cells: int
     elites: int
@@ -44,6 +44,7 @@ class Database:
         self._idle: list[OrderKey] = []  # of those, the ones that hold no cell on any island
         self._cells_held: Counter[str] = Counter()  # on all islands, by program
         self._elites: dict[str, Elite] = {}
+        self._estimates: dict[str, float] = {}  # of fitness, by program
         self._reference: frozenset[str] = frozenset()
         self._failures: dict[str, deque[Failure]] = {}
         self._joined = 0  # programs that were ever added
@@ -59,11 +60,16 @@ class Database:
         """The metrics whose mean is fitness. Raises ValueError where there is nothing to go by."""
         return judged_by(metrics, self.config.fitness_metric, {axis.name for axis in self.axes})
 
+    def value(self, elite: Elite) -> float:
+        """What counts of a program: its fitness as estimated, where it is, else as measured."""
+        estimate = self._estimates.get(elite.id)
+        return self.fitness(elite.metrics) if estimate is None else estimate
+
     def order(self, elite: Elite) -> OrderKey:
-        """The one total order, smaller is better: fitness, then the tie-break metric, then age."""
+        """The one total order, smaller is better: value, then the tie-break metric, then age."""
         tie_break = self.config.tie_break_metric
         tie = elite.metrics[tie_break] if tie_break else 0.0
-        return (-self.fitness(elite.metrics), tie, elite.program.iteration, elite.id)
+        return (-self.value(elite), tie, elite.program.iteration, elite.id)
 
     def cell(self, elite: Elite, axes: Sequence[Axis] | None = None) -> Cell:
         """On the axes of today, or on others."""
@@ -77,7 +83,7 @@ class Database:
         if axis.name in elite.metrics:
             return elite.metrics[axis.name]
         if axis.name == "score":
-            return self.fitness(elite.metrics)
+            return self.fitness(elite.metrics)  # as measured: a place in the archive never moves
         if axis.name == "complexity":
             return float(len(elite.program.code))
         if axis.name == "diversity":
@@ -85,9 +91,9 @@ class Database:
         raise ValueError(f"expected the metric {axis.name!r} (an axis), found {sorted(elite.metrics)}")
 
     def cell_fitness(self) -> list[dict[Cell, float]]:
-        """By island, the fitness of the best program of each occupied cell."""
+        """By island, the value of the best program of each occupied cell."""
         return [
-            {cell: self.fitness(island.members[holder].metrics) for cell, holder in island.cells.items()}
+            {cell: self.value(island.members[holder]) for cell, holder in island.cells.items()}
             for island in self.islands
         ]
 
@@ -103,12 +109,15 @@ class Database:
             )
         self.fitness(elite.metrics)
 
-    def add(self, elite: Elite) -> bool:
+    def add(self, elite: Elite, estimate: float | None = None) -> bool:
         """Place a program; True where it is the best of its cell over all islands.
 
-        The first program is the reference of ``diversity`` and settles on every island.
+        The first program is the reference of ``diversity`` and settles on every island. ``estimate``: of its
+        fitness, which counts in the place of what was measured.
         """
         self.check(elite)
+        if estimate is not None:
+            self._estimates[elite.id] = estimate
         first = not self._elites
         if first:
             self._reference = line_set(elite.program.code)
@@ -136,17 +145,21 @@ class Database:
             for axis in self.axes
         )
         self._scalings.append((latest.id, self.axes))
+        self._place_anew()
+
+    def _place_anew(self) -> None:
+        """Find the order of all members, and the best of each cell and island."""
+        keys = {name: self.order(elite) for name, elite in self._elites.items()}
+        cells = {name: self.cell(elite) for name, elite in self._elites.items()}
+        self._ranked = sorted(keys.values())
         self._cells_held.clear()
-        self._idle = [*self._ranked]
         for island in self.islands:
-            island.clear_cells()
-            for key in island.ranked:
-                cell = self.cell(island.members[key[-1]])
-                if cell not in island.cells:
-                    self._take_cell(island, key, cell)
+            island.settle([keys[name] for name in island.members], cells)
+            self._cells_held.update(island.cells.values())
         self.archive_cells.clear()
         for key in self._ranked:
-            self.archive_cells.setdefault(self.cell(self._elites[key[-1]]), key)
+            self.archive_cells.setdefault(cells[key[-1]], key)
+        self._idle = [key for key in self._ranked if not self._cells_held[key[-1]]]
 
     def _place(self, island: Island, elite: Elite, key: OrderKey, cell: Cell) -> None:
         island.add(elite, key)
@@ -179,9 +192,19 @@ class Database:
             del self._ranked[position]
             del self._elites[key[-1]]
             del self._cells_held[key[-1]]
+            self._estimates.pop(key[-1], None)
             for island in self.islands:
                 if key[-1] in island.members:
                     island.forget(key)
+
+    def revalue(self, estimates: Mapping[str, float]) -> None:
+        """Let these estimates count from now on, and find the best of each cell and island anew.
+
+        With independent normal errors the higher estimate is the one that is more probably better: an elite
+        that held its cell by luck loses it once more is known. Costs a sort of all members.
+        """
+        self._estimates.update((name, value) for name, value in estimates.items() if name in self._elites)
+        self._place_anew()
 
     def emigrants(self) -> list[Move]:
         """Each island's best, to both neighbours of the ring; one that is there already does not move."""

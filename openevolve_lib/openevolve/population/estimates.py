@@ -64,6 +64,7 @@ class Estimates:
         )  # units that some program was measured on
         self._noise = np.zeros(len(units))  # variance on the scale
         self._fit_at = 0  # measurements at which the next fit is due
+        self.fits = 0  # how often what is known of all was worked out anew
         self._means = np.empty((0, len(units)))
         self._covariances = np.empty((0, len(units), len(units)))
         self._fitness = np.empty((0, 2))  # mean and sd
@@ -116,6 +117,10 @@ class Estimates:
         """How often a program was measured on a unit."""
         row = self._tallies.rows.get(program_id)
         return 0 if row is None else int(self._tallies.counts[row, self._tallies.columns[unit]])
+
+    def measured(self, program_id: str, unit: str) -> float:
+        """Mean of what was measured. Raises KeyError where nothing was of the program."""
+        return float(self._tallies.values[self.row(program_id), self._tallies.columns[unit]])
 
     def counts(self) -> NDArray[np.int64]:
         """(n, units) how often each program was measured."""
@@ -196,6 +201,7 @@ class Estimates:
 
     def _fit(self) -> None:
         tallies = self._tallies
+        self.fits += 1
         self._fit_at = max(tallies.total + 1, math.ceil(_GROWTH * tallies.total))
         counts = tallies.counts[: len(self)]
         active: NDArray[np.bool_] = np.asarray(counts.any(axis=0), dtype=np.bool_)

@@ -1,6 +1,7 @@
 """A part of the population, with an archive of its own."""
 
 import bisect
+from collections.abc import Iterable, Mapping
 
 from openevolve.records.program import Elite
 
@@ -42,10 +43,13 @@ class Island:
             bisect.insort(self.occupied, cell)
         self.cells[cell] = elite_id
 
-    def clear_cells(self) -> None:
-        """Nobody holds a cell."""
-        self.cells.clear()
-        self.occupied.clear()
+    def settle(self, keys: Iterable[OrderKey], cells: Mapping[str, Cell]) -> None:
+        """Rank the members anew, and let the best of each cell hold it. ``cells`` by member."""
+        self.ranked = sorted(keys)
+        self.cells = {}
+        for key in self.ranked:
+            self.cells.setdefault(cells[key[-1]], key[-1])
+        self.occupied = sorted(self.cells)
 
     def forget(self, key: OrderKey) -> None:
         """Drop a member that holds no cell."""

@@ -20,6 +20,7 @@ class Unit(Record):
     proxy: bool = False
     repeats: int = 1  # in the full protocol; a proxy is no part of it
     metric: str = ""  # of ``evaluate``, which holds the unit's value; none: it is not known from there
+    scale: str = "identity"  # on which noise is about the same everywhere (``population.scales``)
 
     def __post_init__(self) -> None:
         if not self.cost > 0:

@@ -1,7 +1,7 @@
 """The records of a run: a program, how it was proposed and what its evaluation gave."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Self
@@ -142,6 +142,7 @@ class Outcome(Record):
     seconds: float = 0.0
     device: str = ""
     rung: int = 0  # the lower rung that it was stopped at; 0: none
+    measurements: Mapping[str, Sequence[float]] = field(default_factory=dict)  # by unit, as it said
 
     def __post_init__(self) -> None:
         if self.failure is not None:

@@ -1,15 +1,18 @@
 """Parents by what their scores are worth: luck that was selected is taken back before one is chosen.
 
-Where the evaluator gives a standard error with the fitness metric (``<metric>_se``), a score is an estimate
-(``population.shrinkage``); where it gives none, scores are taken for exact.
+Where the evaluator offers units, estimates rest on all that was measured (``population.estimates``). Else,
+where it gives a standard error with the fitness metric (``<metric>_se``), on that (``population.shrinkage``);
+where it gives none, scores are taken for exact.
 The rules are those of ``search.weighted``.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from openevolve.population.estimates import Estimate
 from openevolve.population.shrinkage import shrunk
 from openevolve.records.program import Elite, standard_error_of
 from openevolve.search.baselines import AmongAll, members_of
@@ -34,11 +37,7 @@ class _ByEstimates(AmongAll):
 def candidates_of(view: View, members: list[Elite]) -> Candidates:
     """What a rule chooses from: estimates of ``members``, their children and their cells."""
     population = view.population
-    error = standard_error_of(population.config.fitness_metric)
-    estimates = shrunk(
-        [population.fitness(elite.metrics) for elite in members],
-        [elite.metrics.get(error, 0.0) for elite in members],
-    )
+    estimates = _estimates(view, members)
     children = Counter(choice.parent for choice in view.choices.values())
     cells = {cell: number for number, cell in enumerate(dict.fromkeys(map(population.cell, members)))}
     return Candidates(
@@ -48,6 +47,17 @@ def candidates_of(view: View, members: list[Elite]) -> Candidates:
         np.array([children[elite.id] for elite in members]),
         np.array([cells[population.cell(elite)] for elite in members]),
     )
+
+
+def _estimates(view: View, members: list[Elite]) -> Sequence[Estimate]:
+    """From all that was measured; else from the standard errors that an evaluation gives."""
+    known = [estimate for elite in members if (estimate := view.estimate(elite.id))]
+    if len(known) == len(members):
+        return known
+    fitness, error = view.population.fitness, standard_error_of(view.population.config.fitness_metric)
+    values = [fitness(elite.metrics) for elite in members]
+    errors = [elite.metrics.get(error, 0.0) for elite in members]
+    return [Estimate(each.mean, each.sd) for each in shrunk(values, errors)]
 
 
 class DrawnTopSettings(Section):

@@ -166,16 +166,15 @@ def open_final(state: State, units: Sequence[Unit], share: float) -> Final:
     """The final of a run as it stands: the best by estimate, for ``share`` of what all evaluations cost."""
     population = state.population
     members = {elite.id: elite for elite in population.best(len(population))}
-    error = standard_error_of(population.config.fitness_metric)
     claimed = {name: population.fitness(elite.metrics) for name, elite in members.items()}
-    errors = [elite.metrics.get(error, 0.0) for elite in members.values()]
-    estimated = dict(zip(claimed, (s.mean for s in shrunk(list(claimed.values()), errors)), strict=True))
-    budget = share * state.full * sum(unit.cost * unit.repeats for unit in units if not unit.proxy)
+    estimated = _estimated(state, members)
+    in_full = state.full * sum(unit.cost * unit.repeats for unit in units if not unit.proxy)
+    budget = share * (state.measurements.spent or in_full)
     ranked = sorted(estimated, key=lambda name: -estimated[name])[: finalists(units, budget)]
     return Final(
         tuple(ranked),
         budget,
-        _known_noise(units, [elite.metrics for elite in members.values()]),
+        _known_noise(state, units, [elite.metrics for elite in members.values()]),
         tuple(units),
         {name: claimed[name] for name in ranked},
         {name: estimated[name] for name in ranked},
@@ -183,14 +182,32 @@ def open_final(state: State, units: Sequence[Unit], share: float) -> Final:
     )
 
 
-def _known_noise(units: Sequence[Unit], metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """From standard errors over the repeats of an evaluation, where it gives them."""
+def _estimated(state: State, members: Mapping[str, Elite]) -> dict[str, float]:
+    """From all that was measured; where nothing is estimated, from the standard errors of an evaluation."""
+    population = state.population
+    if state.measurements.estimates is not None:
+        return {name: population.value(elite) for name, elite in members.items()}
+    error = standard_error_of(population.config.fitness_metric)
+    values = [population.fitness(elite.metrics) for elite in members.values()]
+    errors = [elite.metrics.get(error, 0.0) for elite in members.values()]
+    return dict(zip(members, (estimate.mean for estimate in shrunk(values, errors)), strict=True))
+
+
+def _known_noise(
+    state: State, units: Sequence[Unit], metrics: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """From repeats, else from the standard errors over those of an evaluation, where it gives them."""
+    estimates = state.measurements.estimates
+    if estimates is not None and len(estimates):
+        known = {unit.name: estimates.noise_at_best(unit.name) for unit in units if not unit.proxy}
+        if found := {name: noise for name, noise in known.items() if noise}:
+            return found
     noise = {}
     for unit in units:
         error = standard_error_of(unit.metric)
-        found = [each[error] for each in metrics if unit.metric and error in each]
-        if found and unit.repeats > 1:
-            noise[unit.name] = math.sqrt(unit.repeats * float(np.mean(np.square(found))))
+        errors = [each[error] for each in metrics if unit.metric and error in each]
+        if errors and unit.repeats > 1:
+            noise[unit.name] = math.sqrt(unit.repeats * float(np.mean(np.square(errors))))
     return noise
 
 

@@ -244,8 +244,9 @@ class Config(Section):
     evaluator: EvaluatorConfig = EvaluatorConfig()
     # full, settings of the ladder (rungs, by evaluate_rungs of the evaluator), or another allocation
     fidelity: str | LadderConfig = "full"
-    # Of the cost of all evaluations: kept to measure the best afresh at the end (units(), measure()); 0: none
+    # Of the cost of evaluations, where the evaluator offers units: to measure the best afresh at the end...
     final_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    further_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # ...and, meanwhile, what may be the best
     budget: BudgetConfig = BudgetConfig()
     task: dict[str, Any] = {}
     _notes: tuple[str, ...] = PrivateAttr(())

@@ -4,7 +4,6 @@ Starting, resuming, following and reading a run are this fold over the same even
 every event that it appends, so that what it holds and what a reader rebuilds are the same.
 """
 
-import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,15 +17,18 @@ from openevolve.records.decision import Decision, Verdict
 from openevolve.records.final import Final
 from openevolve.records.idea import Idea
 from openevolve.records.known import Known
-from openevolve.records.measurement import Measurement
+from openevolve.records.measurement import Measurement, Unit
 from openevolve.records.program import Context, Elite, Failure, FailureKind, Outcome, Program, Usage
 from openevolve.records.request import Request, Wish
 from openevolve.records.review import Review
 from openevolve.settings.files import check
 from openevolve.settings.models import Config, LadderConfig
 from openevolve.settings.registry import find
+from openevolve.state.contexts import BELIEFS, context_of
 from openevolve.state.ideas import IdeaQueue
 from openevolve.state.known import known
+from openevolve.state.measurements import Measurements
+from openevolve.state.membership import join, revalue, take_up
 from openevolve.state.random import random_source
 from openevolve.state.requests import limited
 from openevolve.state.sameness import Sameness
@@ -35,11 +37,10 @@ from openevolve.state.standing import Standing
 JOURNAL_VERSION = 2
 _EVENTS = {  # each has a method of its name, after an underscore
     "run_started", "selected", "replied", "provider_failed", "refused", "proposed", "measuring", "judged",
-    "measured", "committed", "migrated", "reviewed", "idea", "asked", "final_begun", "looked", "run_finished",
+    "measured", "committed", "migrated", "reviewed", "idea", "asked", "offered", "reconsidered",
+    "final_begun", "looked", "run_finished",
 }  # fmt: skip
-_UNDRAWN = random.Random(0)  # in the place of a context's own numbers, until it is asked for
 _PASSING = {FailureKind.TIMEOUT, FailureKind.OUT_OF_MEMORY}  # may end otherwise on another day
-_BELIEFS = 5  # that a prompt may show, the latest
 _OF_EVENTS = {"event", "elapsed", "iteration"}
 
 Event = Mapping[str, Any]
@@ -81,8 +82,9 @@ class State:
     paused: bool = False  # at somebody's request
     final: Final | None = None  # the latest, less those who failed in it
     looks: list[Measurement] = field(default_factory=list)  # of that final
-    looked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by program and unit, of all finals
     again: dict[str, list[Measurement]] = field(default_factory=dict)  # at a person's request, by program
+    measurements: Measurements = field(default_factory=Measurements)  # unit by unit
+    reconsidered_at: int = 0  # so many counted when further looks were chosen last
     iterations: dict[str, int] = field(default_factory=dict)  # by program id
     standings: dict[int, Standing] = field(default_factory=dict)  # by iteration without an outcome
     _contexts: dict[int, Context] = field(default_factory=dict)  # of iterations without a program
@@ -133,7 +135,7 @@ class State:
         self.choices[choice.iteration] = choice
         if choice.idea:
             self.ideas.take(choice.idea, choice.iteration)
-        self._contexts[choice.iteration] = self._context(choice)
+        self._contexts[choice.iteration] = context_of(self, choice)
         self._counted[choice.iteration] = len(self.committed)
         self.next_iteration = max(self.next_iteration, choice.iteration + 1)
         if self.config.deterministic and isinstance(self.config.fidelity, LadderConfig):
@@ -197,11 +199,16 @@ class State:
         program, outcome = self.programs[iteration], self.outcomes[iteration]
         self.committed.append(iteration)
         del self.pending[iteration]
+        if event["duplicate_of"] is None and outcome.failure is None:
+            self.measurements.take_outcome(program.id, outcome)
         if not outcome.evaluated:
             self.population.add_failure(Failure(program, outcome))
         elif event["duplicate_of"] is None:
-            self.population.add(Elite(program, outcome.metrics, outcome.artifacts))
-            self._sameness.note("member", program.code, iteration)
+            join(self, program, outcome)
+        if not iteration:
+            self.measurements.check(program.id, self.population.fitness(outcome.metrics))
+        if self.measurements.refitted():
+            revalue(self)
 
     def _migrated(self, event: Event) -> None:
         for program_id, _, target in event["moves"]:
@@ -217,7 +224,7 @@ class State:
             self.population.annotate(self.programs[iteration].id, "review", review.text)
         if review.rewrites and review.belief:
             self.beliefs.clear()
-        if review.belief and review.belief not in self.beliefs[-_BELIEFS:]:
+        if review.belief and review.belief not in self.beliefs[-BELIEFS:]:
             self.beliefs.append(review.belief)
         for idea in review.ideas:
             self.ideas.add(idea)
@@ -233,19 +240,33 @@ class State:
         elif request.what is not Wish.STOP:
             self.paused = request.what is Wish.PAUSE
 
+    def _offered(self, event: Event) -> None:
+        # Of what counted before units were known nothing is on record that could be estimated from.
+        units = [Unit.from_json(unit) for unit in event["units"]]
+        self.measurements.offer(units, estimating=not self.committed)
+
+    def _reconsidered(self, event: Event) -> None:
+        self.reconsidered_at = event["committed"]
+        self.measurements.due.update(dict.fromkeys(map(tuple, event["looks"])))
+
     def _final_begun(self, event: Event) -> None:
         self.final, self.looks = Final.from_json(event["final"]), []
 
     def _looked(self, event: Event) -> None:
-        self.looked[event["program_id"], event["unit"]] += 1
-        if event.get("asked"):
-            if event["failure"] is None:
-                measurement = Measurement.from_json(event["measurement"])
-                self.again.setdefault(event["program_id"], []).append(measurement)
-        elif event["failure"] is None:
-            self.looks.append(Measurement.from_json(event["measurement"]))
+        program_id, unit, repeat = key = event["program_id"], event["unit"], event["repeat"]
+        measurement = None if event["failure"] else Measurement.from_json(event["measurement"])
+        further = key in self.measurements.due
+        self.measurements.take_look(program_id, unit, repeat, measurement)
+        if further:
+            take_up(self, self.iterations[program_id])
+            revalue(self)
+        elif event.get("asked"):
+            if measurement is not None:
+                self.again.setdefault(program_id, []).append(measurement)
+        elif measurement is not None:
+            self.looks.append(measurement)
         elif self.final is not None:
-            left = tuple(name for name in self.final.candidates if name != event["program_id"])
+            left = tuple(name for name in self.final.candidates if name != program_id)
             self.final = replace(self.final, candidates=left)
 
     def _run_finished(self, event: Event) -> None:
@@ -276,6 +297,10 @@ class State:
         """Whether a program was evaluated further only to test the rule that rejected it."""
         return any(d.verdict is Verdict.AUDITED for d in self.decisions.get(iteration, {}).values())
 
+    def note_member(self, program: Program) -> None:
+        """For ``member_like``."""
+        self._sameness.note("member", program.code, program.iteration)
+
     def same_program(self, code: str, before: int) -> int | None:
         """The first iteration below ``before`` with a program that differs at most in comments and layout.
 
@@ -286,22 +311,6 @@ class State:
     def member_like(self, code: str) -> int | None:
         """The iteration of a program of the population that is the same."""
         return self._sameness.member(code, self.config.language)
-
-    def _context(self, choice: Choice) -> Context:
-        member = self.population.member
-        return Context(
-            iteration=choice.iteration,
-            island=choice.island,
-            parent=member(choice.parent),
-            rng=_UNDRAWN,
-            top=tuple(map(member, choice.top)),
-            inspirations=tuple(map(member, choice.inspirations)),
-            failures=tuple(Failure(self.programs[i], self.outcomes[i]) for i in choice.failures),
-            initial=self.scored(0) if 0 in self.outcomes else None,
-            operator=choice.operator,
-            idea=self.ideas.all.get(choice.idea),
-            beliefs=tuple(reversed(self.beliefs[-_BELIEFS:])),
-        )
 
 
 def _population(config: Config) -> Database:

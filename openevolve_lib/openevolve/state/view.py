@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from openevolve.population.database import Database
+from openevolve.population.estimates import Estimate
 from openevolve.records.choice import Choice
 from openevolve.records.idea import Idea
 from openevolve.records.known import Tried
@@ -51,6 +52,10 @@ class View:
         """The fitness of a program by its id; None where it has none."""
         outcome = self._state.outcomes.get(self._state.iterations.get(program_id, -1))
         return self.population.fitness(outcome.metrics) if outcome and outcome.evaluated else None
+
+    def estimate(self, program_id: str) -> Estimate | None:
+        """Of a program's fitness; None where nothing is estimated."""
+        return self._state.measurements.estimate(program_id)
 
     def ancestors(self, program_id: str) -> list[Program]:
         """A program and those that it was made from, by first parents, latest first."""

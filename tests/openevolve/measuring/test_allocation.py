@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from openevolve.measuring.allocation import Adaptive, Full, Propose, Situation
+from openevolve.measuring.allocation import Adaptive, Full, Propose
+from openevolve.measuring.situation import Situation
 from openevolve.population.estimates import Estimates
 from openevolve.records.measurement import Measure, Measurement, Unit
 from openevolve.search.final import Halving, begin
