@@ -16,7 +16,7 @@ from openevolve.state.journal import read_journal
 from openevolve.state.replay import replay
 from openevolve.state.state import State
 from tests import PROJECT
-from tests.openevolve.engine.test_final import EVALUATOR, plan_of
+from tests.support.finals import EVALUATOR, plan_of
 from tests.support.scripted import archive, settings, story
 from tests.support.walks import wait_for_events
 
