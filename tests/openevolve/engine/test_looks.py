@@ -41,7 +41,7 @@ RUNGS = (*FULL, "fidelity={min_full: 4, top_share: 0.05, confidence: 0.05, audit
 
 
 def run(folder: Path, *overrides: str, **environment: str) -> Result:
-    return execute(plan_of(folder, settings(*overrides), LADDER, **environment), PlainDisplay())
+    return execute(plan_of(folder, settings(*overrides), LADDER, 0.0, **environment), PlainDisplay())
 
 
 def looks(folder: Path) -> Counter[tuple[str, str, int]]:
