@@ -193,12 +193,12 @@ class PlainDisplay:
 
 
 def final_line(event: Event, state: State) -> str:
-    """What happens in a final, in a line."""
+    """What is measured beyond the evaluations, in a line: at the end, meanwhile, or since somebody asked."""
     if event["event"] == "final_begun":
         iterations = [state.iterations[name] for name in event["final"]["candidates"]]
         numbers = ", ".join(map(str, iterations))
         return f"[final] the best by estimate are measured afresh: iterations {numbers}"
-    stage = "asked" if event.get("asked") else "final"
+    stage = "asked" if event.get("asked") else "again" if state.final is None else "final"
     what = f"[{stage}] iteration {state.iterations[event['program_id']]}, {event['unit']}"
     if event["failure"]:
         return f"{what}: failed: {event['failure']}: {one_line(event['message'])}"

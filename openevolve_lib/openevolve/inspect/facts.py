@@ -47,7 +47,7 @@ def _facts(run: Run) -> list[Fact]:
     state = run.state
     elites = {key[-1]: cell for cell, key in state.population.archive_cells.items()}
     rows = [_fact(run, state.programs[iteration], elites) for iteration in sorted(state.programs)]
-    _estimate(rows)
+    _estimate(run, rows)
     finals, fresh = final_scores(state), fresh_of(state)
     for row in rows:
         row["final"] = finals.get(row["id"])
@@ -121,9 +121,18 @@ def status_of(run: Run, iteration: int) -> str:
     return "duplicate" if iteration in run.account.duplicates else "scored"
 
 
-def _estimate(rows: list[Fact]) -> None:
-    """Fill in the estimates, where every score has an error; a copy of a program is no further one."""
+def _estimate(run: Run, rows: list[Fact]) -> None:
+    """Fill in the estimates: the run's own, else from errors where every score has one.
+
+    A copy of a program is no further one.
+    """
     scored = [row for row in rows if row["status"] == "scored"]
+    known = {row["id"]: run.state.measurements.estimate(row["id"]) for row in scored}
+    if known and all(known.values()):
+        for row in scored:
+            if own := known[row["id"]]:
+                row["estimate"], row["estimate_error"] = own.mean, own.sd
+        return
     if not scored or any(row["error"] is None for row in scored):
         return
     from openevolve.population.shrinkage import shrunk

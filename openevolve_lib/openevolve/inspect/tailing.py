@@ -67,6 +67,8 @@ _GISTS: dict[str, Callable[[Event], str]] = {
     "reviewed": lambda event: f"{event['iteration']}: {event['text']}",
     "idea": lambda event: f"{event['idea']['source']}: {event['idea']['description']}",
     "asked": lambda event: f"{Request.from_json(event['request'])}",
+    "offered": lambda event: ", ".join(unit["name"] for unit in event["units"]),
+    "reconsidered": lambda event: ", ".join(f"{name[:8]}, {unit}" for name, unit, _ in event["looks"]),
     "final_begun": lambda event: f"{len(event['final']['candidates'])} finalists",
     "looked": lambda event: (
         f"{'asked: ' if event.get('asked') else ''}{event['program_id'][:8]}, {event['unit']}: "
