@@ -1,4 +1,9 @@
-"""``openevolve-run``: evolve any program that an evaluator can score."""
+"""Evolve any program that an evaluator can score.
+
+openevolve-run initial_program.py evaluator.py -c config.yaml -i 100
+openevolve-run initial_program.py evaluator.py -i 20 --offline    no language model
+openevolve-run initial_program.py evaluator.py --set evaluator.timeout=60
+"""
 
 import argparse
 import json
@@ -89,7 +94,9 @@ def with_isolation(config: Config, level: Level) -> Config:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="openevolve-run", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="openevolve-run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("initial_program", type=Path)
     parser.add_argument("evaluation_file", type=Path, help="defines evaluate(program_path)")
     parser.add_argument("-c", "--config", type=Path, help="YAML settings")

@@ -1,7 +1,10 @@
-"""``openevolve VERB [RUN]``: look at a run, whether it is running, finished or was killed.
+"""Look at a run, whether it is running, finished or was killed.
 
 RUN is a folder, a journal, or the beginning of the name of a run in runs/ (runs/mnist/latest).
 ID is an iteration or the beginning of a program's id. Nothing of a test split is shown.
+
+openevolve leaderboard
+openevolve show 14 runs/mnist/latest
 """
 
 import argparse
