@@ -133,7 +133,7 @@ def openevolve_report(run: Path) -> None:
         assert not ended.value.code
 
 
-@pytest.mark.parametrize("verb", [*(set(VERBS) - WRITES), "runs", "tail"])
+@pytest.mark.parametrize("verb", [*sorted(set(VERBS) - WRITES), "runs", "tail"])
 def test_no_verb_tells_it(sealed: Sealed, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in questions(sealed.run, verb):
         with pytest.raises(SystemExit) as ended:
