@@ -75,7 +75,7 @@ def test_an_example_goes_on_from_a_checkpoint(finished: Path, tmp_path: Path) ->
     folder = tmp_path / finished.name
     shutil.copytree(finished, folder)
     before = scores(folder / "openevolve_output")
-    command = offline_command(finished.name).replace("-i 40", "-i 23")
+    command = offline_command(finished.name).replace("-i 40", "-i 3")  # three more
     result = run(folder, f"{command} --checkpoint openevolve_output/checkpoints/checkpoint_20")
     assert result.returncode == 0, result.stderr
     assert "iterations: 23" in result.stdout

@@ -61,8 +61,8 @@ def create_at(folder: Path, root: Path = RUNS) -> Path:
 def check_writable(root: Path = RUNS) -> None:
     """Whether runs can be written, before anything is computed for one. Raises UserError."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
+        nearest = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise _not_writable(root, error) from None

@@ -298,14 +298,14 @@ def test_check_names_every_problem(cache: Path, tmp_path: Path) -> None:
     [
         (("--iterations", "1"), "--offline and --demo need none"),
         (("--offline", "--set", "database.num_island=2"), "nearest known one is database.num_islands"),
-        (("--offline", "--set", "task.epoch=2"), "nearest known one is epochs"),
+        (("--offline", "--set", "task.epoch=2"), "nearest known one is task.epochs"),
         (("--offline", "--config", "nowhere.yaml"), "nowhere.yaml: expected a readable YAML file"),
         (("--resume",), "there is no run in"),
         (("--resume", ""), "there is no run in"),
         (("--offline", "--set", "task.datasets=[catmnist]"), "expected one of"),
         (
             ("--offline", "--set", "task.download=false", "--set", "task.data_root=nowhere"),
-            "nowhere/breastmnist_224.npz",
+            "expected a folder, found none at",
         ),
     ],
 )
