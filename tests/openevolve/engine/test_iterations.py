@@ -33,7 +33,7 @@ def run_model(folder: Path, model: Model, *overrides: str) -> Result:
 
 def test_a_program_that_was_tried_is_refused_with_what_became_of_it(tmp_path: Path) -> None:
     proposer = Repeating(lambda iteration: f"X = {min(iteration, 2)}.0  # {iteration}\n")
-    plan = replace(make_run(tmp_path, settings("max_iterations=8", "deterministic=false")), proposer=proposer)
+    plan = replace(make_run(tmp_path, settings("max_iterations=8")), proposer=proposer)
     state = execute(plan, PlainDisplay()).state
     assert len(state.population) == 3  # the initial program and two others
     assert {state.outcomes[i].failure for i in range(5, 9)} == {FailureKind.PROPOSAL_INVALID}
