@@ -61,7 +61,7 @@ def create_at(folder: Path, root: Path = RUNS) -> Path:
 def check_writable(root: Path = RUNS) -> None:
     """Whether runs can be written, before anything is computed for one. Raises UserError."""
     try:
-        nearest = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
+        nearest = next(path for path in (root, *root.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:

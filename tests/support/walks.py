@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from openevolve.state.journal import read_journal
 from tests import PROJECT
@@ -40,10 +42,16 @@ def wait_for_lines(path: Path, count: int) -> None:
         time.sleep(0.002)
 
 
-def wait_for_events(journal: Path, name: str, count: int, seconds: float = 60) -> None:
+def wait_for_events(
+    journal: Path,
+    name: str,
+    count: int,
+    seconds: float = 60,
+    having: Callable[[dict[str, Any]], bool] = lambda _: True,
+) -> None:
     wait_for_lines(journal, 1)
     deadline = time.monotonic() + seconds
-    while sum(event["event"] == name for event in read_journal(journal)) < count:
+    while sum(event["event"] == name and having(event) for event in read_journal(journal)) < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -72,17 +72,19 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
 
 def test_ctrl_c_also_ends_a_run_that_a_limit_is_ending(tmp_path: Path) -> None:
     process = start_hanging(
-        tmp_path, "[3]", "deterministic=false", "evaluator.timeout=60", "budget.evaluations=5"
+        tmp_path, "[3]", "deterministic=false", "evaluator.timeout=60", "target_score=0.25"
     )
     journal = tmp_path / "out/journal.jsonl"
-    wait_for_events(journal, "measured", 5)
+    wait_for_events(
+        journal, "measured", 1, having=lambda e: e["outcome"]["metrics"].get("combined_score", 0) >= 0.25
+    )
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)
-    assert output.splitlines()[-1].startswith("budget.evaluations reached")
+    assert output.splitlines()[-1].startswith("target_score reached")
 
 
 def test_ctrl_c_begins_nothing_of_what_an_earlier_session_had_begun(tmp_path: Path) -> None:
