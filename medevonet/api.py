@@ -14,15 +14,13 @@ from typing import Any, TypeVar
 from dotenv import find_dotenv, load_dotenv
 
 from medevonet.referee.evaluation import Limits, evaluate_program, ignore
-from medevonet.referee.walls import walls_with_gpu
 from medevonet.run import command, train_command
 from medevonet.run.confirm import confirmed
-from medevonet.run.environment import artifacts_folder, private_paths
+from medevonet.run.environment import artifacts_folder, isolation_for
 from medevonet.run.folder import find_run
 from medevonet.run.looks import count_look, run_of
 from medevonet.run.views import ConfirmationView, EvaluationView
 from openevolve.engine.threads import without_loop
-from openevolve.evaluating.isolation import establish
 from openevolve.evaluating.isolation.scratch import scratch_folder
 from openevolve.inspect.report import leave_report
 from openevolve.inspect.views import RunView
@@ -104,12 +102,7 @@ def evaluate(
     options.overrides = [Override(setting, "settings") for setting in settings]
     options.epochs, options.seed, options.demo = epochs, seed, demo
     chosen, task = train_command.settings_of(options)
-    level = establish(
-        chosen.evaluator.isolation,
-        allow_unsafe=allow_unsafe,
-        gpu=walls_with_gpu(task),
-        private=private_paths(task),
-    ).level
+    level = isolation_for(task, chosen.evaluator.isolation, allow_unsafe=allow_unsafe).level
     with ExitStack() as stack:
         path = _file(program, stack)
         found = evaluate_program(

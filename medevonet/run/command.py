@@ -18,9 +18,8 @@ from pathlib import Path
 from dotenv import find_dotenv, load_dotenv
 
 from medevonet.data.dataset import load_datasets
-from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import settle_device
-from medevonet.run.environment import evaluation_environment, private_paths
+from medevonet.run.environment import evaluation_environment, isolation_for
 from medevonet.run.facts import with_facts
 from medevonet.run.folder import PROJECT, RUNS, check_writable, create_at, create_run, find_run, new_folder
 from medevonet.run.info import add_session, write_run_info
@@ -43,7 +42,6 @@ from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.cores import available_cores
-from openevolve.evaluating.isolation import establish
 from openevolve.inspect.reading import find_journal
 from openevolve.inspect.report import leave_report
 from openevolve.llm import try_language_models
@@ -129,11 +127,11 @@ def conduct(
     if setup.resumed is None:
         check_writable(setup.folder or RUNS)
     place = setup.resumed or setup.folder
-    isolation = establish(
+    isolation = isolation_for(
+        setup.task,
         setup.config.evaluator.isolation,
         allow_unsafe=allow_unsafe,
-        gpu=walls_with_gpu(setup.task),
-        private=private_paths(setup.task) | ({place: "choose another --output"} if place else {}),
+        private={place: "choose another --output"} if place else {},
     )
     provider = recorded.description if recorded else provider_of(setup.config)
     if recorded is None:

@@ -22,10 +22,9 @@ from typing import Any
 
 from medevonet.referee.evaluation import Limits, evaluate_program
 from medevonet.referee.starting import launcher_for
-from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.confirm_plan import plan_text
 from medevonet.run.confirm_report import conclude, written
-from medevonet.run.environment import private_paths
+from medevonet.run.environment import isolation_for
 from medevonet.run.folder import find_run
 from medevonet.run.looks import refuse_during_a_run
 from medevonet.run.settings import load_settings, task_of
@@ -33,7 +32,7 @@ from medevonet.task import TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
 from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
-from openevolve.evaluating.isolation import Launcher, Level, establish
+from openevolve.evaluating.isolation import Launcher, Level
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.population.shrinkage import shrunk
 from openevolve.state.replay import replay
@@ -95,12 +94,7 @@ def confirmed(run: Path, top: int, seeds: int, at_once: int | None, *, allow_uns
     refuse_during_a_run(run)
     config = load_settings(run / "run_info.json", [])
     task = settled(task_of(config))
-    isolation = establish(
-        config.evaluator.isolation,
-        allow_unsafe=allow_unsafe,
-        gpu=walls_with_gpu(task),
-        private=private_paths(task),
-    )
+    isolation = isolation_for(task, config.evaluator.isolation, allow_unsafe=allow_unsafe)
     listed = freeze(run, lambda: ranked(run, top), seeds)
     print(f"run: {run}\nprograms: {len(listed) - 1} and the seed, {seeds} trainings each", flush=True)
     if not (run / "confirmation.json").exists():
@@ -170,21 +164,8 @@ def train_all(
     at_once: int,
 ) -> None:
     """What has not been trained yet, ``at_once`` programs at a time; a program that fails is noted."""
-    with launcher_for(None, level) as (launcher, _):  # imports PyTorch once for all of them
-        _train_all(run, listed, seeds, task, limits, level, at_once, launcher)
 
-
-def _train_all(
-    run: Path,
-    listed: Sequence[Listed],
-    seeds: int,
-    task: TaskConfig,
-    limits: Limits,
-    level: Level,
-    at_once: int,
-    launcher: Launcher,
-) -> None:
-    def train(program: Listed, repeat: int) -> None:
+    def train(launcher: Launcher, program: Listed, repeat: int) -> None:
         folder = run / "confirmation" / f"seed_{repeat}"
         if (folder / f"{program.id}.json").exists() or (folder / f"{program.id}.failed").exists():
             return
@@ -198,8 +179,11 @@ def _train_all(
             (folder / f"{program.id}.failed").write_text(f"{failure.kind}: {failure}\n", encoding="utf-8")
         print(f"trained: {program.id}, seed {repeat + 1} of {seeds}", flush=True)
 
-    with ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(train, program, repeat) for repeat in range(seeds) for program in listed]
+    # The launcher imports PyTorch once for all of them.
+    with launcher_for(None, level) as (launcher, _), ThreadPoolExecutor(at_once) as pool:
+        waiting = [
+            pool.submit(train, launcher, program, repeat) for repeat in range(seeds) for program in listed
+        ]
         try:
             for each in waiting:
                 each.result()

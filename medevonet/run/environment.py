@@ -1,18 +1,23 @@
 """What evaluations are told of their run through the environment, and what no program may read."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast, get_args
 
 from medevonet.data import cache as npz_cache
+from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.folder import PROJECT, RUNS
 from medevonet.task import DATA_VARIABLE, DatasetConfig, TaskConfig, data_folder
 from openevolve.errors import UserError
-from openevolve.evaluating.isolation import Level
+from openevolve.evaluating.isolation import Isolation, Level, establish
 
 TASK_VARIABLE = "MEDEVONET_TASK"
 ISOLATION_VARIABLE = "MEDEVONET_ISOLATION"
 ARTIFACTS_VARIABLE = "MEDEVONET_ARTIFACTS_DIR"
+
+_NOTHING: Mapping[Path, str] = MappingProxyType({})
 
 
 def task_from_environment() -> TaskConfig:
@@ -43,6 +48,21 @@ def evaluation_environment(task: TaskConfig, run: Path, level: Level = "strict")
         DATA_VARIABLE: str(data_folder(task.data_root)),
         npz_cache.FOLDER_VARIABLE: str(npz_cache.default_folder().absolute()),
     }
+
+
+def isolation_for(
+    task: TaskConfig, level: Level, *, allow_unsafe: bool = False, private: Mapping[Path, str] = _NOTHING
+) -> Isolation:
+    """What keeps a candidate of this task apart; ``private`` paths are added to those of every task.
+
+    Raises UserError where this machine cannot give it and ``allow_unsafe`` was not said.
+    """
+    return establish(
+        level,
+        allow_unsafe=allow_unsafe,
+        gpu=walls_with_gpu(task),
+        private=private_paths(task) | dict(private),
+    )
 
 
 def private_paths(task: TaskConfig) -> dict[Path, str]:

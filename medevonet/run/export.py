@@ -22,9 +22,8 @@ from medevonet.data.dataset import Dataset, load_datasets
 from medevonet.referee import scoring
 from medevonet.referee.evaluation import ignore
 from medevonet.referee.starting import CandidateStarter, launcher_for
-from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.confirm import fresh_seed
-from medevonet.run.environment import private_paths
+from medevonet.run.environment import isolation_for
 from medevonet.run.folder import find_run
 from medevonet.run.settings import load_settings, task_of
 from medevonet.sandboxed.kept_network import ONNX, WEIGHTS
@@ -34,7 +33,6 @@ from openevolve.commands.evolve import ALLOW_UNSAFE, guard
 from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
 from openevolve.evaluating.cores import available_cores
-from openevolve.evaluating.isolation import establish
 
 TOLERANCE = 1e-4  # of a probability, between PyTorch and onnxruntime in float32
 
@@ -97,12 +95,7 @@ def export(run: Path, record: Path, training: int, folder: Path, *, onnx: bool, 
     task = settled(task_of(config))
     repeat = fresh_seed(task.seed, training - 1)
     task = task.model_copy(update={"seed": repeat, "seeds": {}, "threads": task.threads or available_cores()})
-    level = establish(
-        config.evaluator.isolation,
-        allow_unsafe=allow_unsafe,
-        gpu=walls_with_gpu(task),
-        private=private_paths(task),
-    ).level
+    level = isolation_for(task, config.evaluator.isolation, allow_unsafe=allow_unsafe).level
     source = json.loads(record.read_text(encoding="utf-8"))["program"]
     kept = load_predictions(record.with_suffix(".npz"))
     datasets = load_datasets(task.datasets, task.size, root=task.data_root, download=task.download)

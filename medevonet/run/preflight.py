@@ -14,16 +14,15 @@ from medevonet.data.cache import default_folder
 from medevonet.data.demo import COUNTS
 from medevonet.data.sources import Source, find_source, medmnist_info
 from medevonet.referee.rungs import downsampling_factor, full_cost, plan_rungs
-from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.device_trial import described, tried
-from medevonet.run.environment import private_paths
+from medevonet.run.environment import isolation_for
 from medevonet.task import DEMO_NAMES, DatasetConfig, TaskConfig, data_folder
 from openevolve.commands.evolve import with_isolation
 from openevolve.commands.under_way import duration
 from openevolve.engine.run import read_program
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.cores import available_cores
-from openevolve.evaluating.isolation import Isolation, Level, establish
+from openevolve.evaluating.isolation import Isolation, Level
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.llm.provider import choose_provider
 from openevolve.llm.settings import asks_models, check_budget, without_models
@@ -115,9 +114,7 @@ def _isolation(level: Level, allow_unsafe: bool, task: TaskConfig, problems: lis
     """What a run would have; where it would refuse, the rest is looked at as it is without walls."""
     isolation = Isolation("process", f"{level} was asked for, and cannot be had here")
     with _noted(problems):
-        isolation = establish(
-            level, allow_unsafe=allow_unsafe, gpu=walls_with_gpu(task), private=private_paths(task)
-        )
+        isolation = isolation_for(task, level, allow_unsafe=allow_unsafe)
     return isolation
 
 

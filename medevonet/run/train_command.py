@@ -14,11 +14,10 @@ from medevonet.data.dataset import Dataset
 from medevonet.referee.evaluation import Limits, evaluate_in_rungs, evaluate_program, ignore
 from medevonet.referee.results import Evaluation
 from medevonet.referee.scoring import EpochReport, OnEpoch
-from medevonet.referee.walls import walls_with_gpu
 from medevonet.run.environment import (
     artifacts_folder,
+    isolation_for,
     isolation_from_environment,
-    private_paths,
     task_from_environment,
 )
 from medevonet.run.looks import count_look, run_of
@@ -28,7 +27,6 @@ from medevonet.statistics.artifacts import SPLITS
 from medevonet.task import DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.evolve import ALLOW_UNSAFE, guard
 from openevolve.commands.hints import typed_here
-from openevolve.evaluating.isolation import establish
 from openevolve.evaluation_result import EvaluationFailed, EvaluationResult
 from openevolve.settings.files import check
 from openevolve.settings.layers import Override
@@ -113,12 +111,7 @@ def _main(options: argparse.Namespace) -> int:
         options.config = options.program.parent.parent / "run_info.json"  # of the run that it is of
     config, task = settings_of(options)
     limits = Limits(config.evaluator.timeout, config.evaluator.memory_limit_mb)
-    isolation = establish(
-        config.evaluator.isolation,
-        allow_unsafe=options.allow_unsafe,
-        gpu=walls_with_gpu(task),
-        private=private_paths(task),
-    )
+    isolation = isolation_for(task, config.evaluator.isolation, allow_unsafe=options.allow_unsafe)
     if isolation.level != "strict":
         print(f"isolation: {isolation.line}", file=sys.stderr, flush=True)
     start = time.monotonic()

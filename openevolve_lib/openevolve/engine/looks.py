@@ -113,9 +113,14 @@ class FurtherLooks:
 
     def decide(self) -> None:
         """Choose what is to be measured, now that so many outcomes count; once for each number of them."""
-        state, committed = self._state, len(self._state.committed)
-        if not self._config.further_share or state.reconsidered_at == committed:
+        committed = len(self._state.committed)
+        if not self._config.further_share or self._state.reconsidered_at == committed:
             return
+        if chosen := self._chosen(committed):
+            self._record("reconsidered", committed=committed, looks=[list(key) for key in chosen])
+
+    def _chosen(self, committed: int) -> list[Key]:
+        state = self._state
         chosen: list[Key] = []
         seed = random_source(self._config.random_seed, committed, "further").getrandbits(64)
         rng = np.random.default_rng(seed)
@@ -127,8 +132,7 @@ class FurtherLooks:
             ahead = sum(key[:2] == (measure.program_id, measure.unit) for key in chosen)
             repeats = state.measurements.next_repeats(measure.program_id, measure.unit, ahead + 1)
             chosen.append((measure.program_id, measure.unit, repeats[-1]))
-        if chosen:
-            self._record("reconsidered", committed=committed, looks=[list(key) for key in chosen])
+        return chosen
 
     def begin(self) -> None:
         """Start what is due; the executor's slots are taken in turn."""

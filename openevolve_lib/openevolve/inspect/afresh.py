@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openevolve.inspect.fresh import weights_of
+from openevolve.records.measurement import fitness_weights
 
 if TYPE_CHECKING:
     from openevolve.state.state import State
@@ -41,7 +41,7 @@ def final_scores(state: "State") -> dict[str, Answer]:
 
 def fresh_of(state: "State") -> dict[str, list[tuple[str, float, float]]]:
     """By program id: unit, its weight in the fitness and value of everything that was measured afresh."""
-    weights = weights_of(state.final.units) if state.final is not None else {}
+    weights = fitness_weights(state.final.units) if state.final is not None else {}
     found: dict[str, list[tuple[str, float, float]]] = {}
     for measurement in (*state.looks, *(each for several in state.again.values() for each in several)):
         entry = (measurement.unit, weights.get(measurement.unit, 1.0), measurement.value)

@@ -17,7 +17,7 @@ from openevolve.population.hierarchy import Data, Floats, Population, fit, poste
 from openevolve.population.noise import pooled_variance
 from openevolve.population.scales import Scale, expected
 from openevolve.population.tallies import Tallies
-from openevolve.records.measurement import Measurement, Unit
+from openevolve.records.measurement import Measurement, Unit, fitness_weights
 
 _GROWTH = 1.15  # of the measurements, until the population is fitted again
 _FIRST_ROUNDS, _FURTHER_ROUNDS = 30, 8  # of EM
@@ -57,7 +57,8 @@ class Estimates:
             raise ValueError("expected at least one unit that is no proxy, found none")
         self.units = tuple(units)
         self._tallies = Tallies(units, scales or {})
-        self._weights = _fitness_weights(units)
+        weights = fitness_weights(units)
+        self._weights = np.array([weights.get(unit.name, 0.0) for unit in units])
         self._population: Population | None = None
         self._active: NDArray[np.bool_] = np.zeros(
             len(units), dtype=np.bool_
@@ -257,15 +258,6 @@ class Estimates:
         variance = np.einsum("ni,nij,nj->n", slopes, covariances, slopes)
         mean = (values * weights).sum(axis=1) / weights.sum()
         return np.column_stack([mean, np.sqrt(np.maximum(variance, 0.0)) / weights.sum()])
-
-
-def _fitness_weights(units: Sequence[Unit]) -> Floats:
-    """By unit: equal for groups, and within a group for its units; a proxy has none."""
-    sizes = {unit.group: 0 for unit in units if not unit.proxy}
-    for unit in units:
-        if not unit.proxy:
-            sizes[unit.group] += 1
-    return np.array([0.0 if unit.proxy else 1 / sizes[unit.group] for unit in units])
 
 
 def _resized(array: Floats, shape: tuple[int, ...]) -> Floats:

@@ -1,6 +1,6 @@
 """What an evaluator offers to measure, and what was measured: plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openevolve.records.program import Record
@@ -27,6 +27,13 @@ class Unit(Record):
             raise ValueError(f"unit {self.name}: expected a cost above 0, found {self.cost}")
         if self.repeats < 1:
             raise ValueError(f"unit {self.name}: expected at least 1 repeat, found {self.repeats}")
+
+
+def fitness_weights(units: Sequence[Unit]) -> dict[str, float]:
+    """By name, each unit's weight in the mean over groups of the mean over a group's units; no proxies."""
+    groups = [unit.group for unit in units if not unit.proxy]
+    share = {group: 1 / len(set(groups)) / groups.count(group) for group in groups}
+    return {unit.name: share[unit.group] for unit in units if not unit.proxy}
 
 
 @dataclass(frozen=True)

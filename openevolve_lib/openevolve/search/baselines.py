@@ -1,5 +1,7 @@
 """Parents without a search, for comparisons: what a search has to beat with the same proposals."""
 
+from abc import ABC, abstractmethod
+
 from openevolve.records.choice import Choice
 from openevolve.records.program import Elite
 from openevolve.search.explore_exploit import draw_elites
@@ -9,14 +11,14 @@ from openevolve.state.random import random_source
 from openevolve.state.view import View
 
 
-class AmongAll:
+class AmongAll(ABC):
     """Chooses a parent among all programs; the prompt shows beside it what ``prompt`` asks for."""
 
     def __init__(self, config: Config, settings: NoSettings) -> None:
         self.config = config
 
-    def parent(self, view: View, iteration: int) -> Elite:
-        raise NotImplementedError
+    @abstractmethod
+    def parent(self, view: View, iteration: int) -> Elite: ...
 
     def choose(self, view: View, iteration: int) -> Choice:
         population, prompt = view.population, self.config.prompt

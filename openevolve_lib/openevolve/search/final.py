@@ -13,7 +13,7 @@ import numpy as np
 from openevolve.population.estimates import Estimates
 from openevolve.population.shrinkage import shrunk
 from openevolve.records.final import Final
-from openevolve.records.measurement import Measure, Measurement, Unit
+from openevolve.records.measurement import Measure, Measurement, Unit, fitness_weights
 from openevolve.records.program import Elite, standard_error_of
 from openevolve.state.state import State
 
@@ -58,6 +58,7 @@ class Halving:
         """``measured``: the final measurements so far, in any order."""
         self._final = final
         self._units = [unit for unit in units if not unit.proxy]
+        self._weights = fitness_weights(units)
         self._values: dict[tuple[str, str], list[float]] = {}
         for measurement in sorted(measured, key=lambda each: each.key):
             key = (measurement.program_id, measurement.unit)
@@ -123,7 +124,7 @@ class Halving:
         return wanted
 
     def _gain(self, unit: Unit, count: int) -> float:
-        variance = (self._weight(unit) * self._noise[unit.name]) ** 2
+        variance = (self._weights[unit.name] * self._noise[unit.name]) ** 2
         return variance / count - variance / (count + 1)
 
     def _noises(self) -> dict[str, float]:
@@ -143,10 +144,6 @@ class Halving:
         squares = sum(float(np.var(values)) * len(values) for values in repeated)
         return math.sqrt(squares / degrees) if degrees else 0.0
 
-    def _weight(self, unit: Unit) -> float:
-        groups = [other.group for other in self._units]
-        return 1 / len(set(groups)) / groups.count(unit.group)
-
     def _known(self, program: str) -> bool:
         return all((program, unit.name) in self._values for unit in self._units)
 
@@ -156,8 +153,8 @@ class Halving:
         count = 0
         for unit in self._units:
             values = self._values[program, unit.name][: most[unit.name] if most else None]
-            score += self._weight(unit) * math.fsum(values) / len(values)
-            variance += (self._weight(unit) * self._noise[unit.name]) ** 2 / len(values)
+            score += self._weights[unit.name] * math.fsum(values) / len(values)
+            variance += (self._weights[unit.name] * self._noise[unit.name]) ** 2 / len(values)
             count += len(values)
         return Standing(program, score, math.sqrt(variance), count)
 
