@@ -27,7 +27,7 @@ from openevolve.commands.inspect_run import main as openevolve
 from openevolve.inspect.server.app import application
 from openevolve.inspect.server.shelf import Shelf
 from tests import PROJECT
-from tests.medevonet.run.test_command import REPLY, environment
+from tests.support.evolution import REPLY, environment
 from tests.support.llm_server import Reply, ReplyServer
 from tests.support.serving import served
 
