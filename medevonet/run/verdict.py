@@ -32,11 +32,11 @@ def _against_the_seed(artifacts: Path, initial: Elite, best: Elite) -> str:
     answer = next(iter(mean["answers"].values()))
     low, high = answer["ci95"]
     told = f"{mean['difference']:+.4f} in mean validation AUC, 95% interval {low:+.4f} to {high:+.4f}"
-    if low <= 0:
+    if low <= 0:  # of single trainings: what another training adds would only widen it
         return f"no gain beyond chance: {where} scored {told} against the seed"
     return (
-        f"{where} is better than the seed on these images: {told}. The best of many always looks better than "
-        "it is: run_evolution.py confirm tells"
+        f"{where} is better than the seed with these weights: {told}. Trained again, both differ, and the best of "
+        "many looks better than it is: run_evolution.py confirm tells"
     )
 
 

@@ -230,8 +230,10 @@ def best_of(state: State) -> Elite | None:
 
 
 def scores_of_best(state: State) -> dict[str, float]:
-    """What was claimed of the winner in the search, what of that is probably not luck, and what is found
-    afresh; empty where no final was held."""
+    """What was claimed of the winner in the search, what of that is probably not luck, and what is found afresh.
+
+    Without a standard error where nothing is known of the noise; empty where no final was held.
+    """
     winner = winner_of(state)
     if winner is None or state.final is None:
         return {}
@@ -239,6 +241,6 @@ def scores_of_best(state: State) -> dict[str, float]:
         "claimed": state.final.claimed[winner.program_id],
         "estimated": state.final.estimated[winner.program_id],
         "final": winner.score,
-        "final_standard_error": winner.standard_error,
+        **({"final_standard_error": winner.standard_error} if winner.standard_error else {}),
         "final_measurements": winner.measurements,
     }

@@ -46,7 +46,7 @@ def test_a_gain_that_may_be_chance(tmp_path: Path) -> None:
 def test_a_gain_beyond_chance_is_still_to_be_confirmed(tmp_path: Path) -> None:
     seed, best = program(tmp_path, 0, 0.70, 1000, 0.7), program(tmp_path, 3, 0.95, 1000, 2.5)
     [line] = verdict(tmp_path, seed, best, [seed, best])
-    assert line.startswith("iteration 3 is better than the seed on these images: +0.")
+    assert line.startswith("iteration 3 is better than the seed with these weights: +0.")
     assert line.endswith("run_evolution.py confirm tells")
 
 
