@@ -45,10 +45,10 @@ def with_preset(files: Sequence[Layer], options: Sequence[Layer]) -> tuple[list[
     """
     for option in reversed(options):
         if _speaks_of_it(option):
-            return _inserted(_named(option.values), files, options)
+            return _inserted(option, files, options)
     for number, file in reversed([*enumerate(files)]):
         if _speaks_of_it(file):
-            return _inserted(_named(file.values), files[:number], [*files[number:], *options])
+            return _inserted(file, files[:number], [*files[number:], *options])
     return [*files, *options], None
 
 
@@ -62,10 +62,16 @@ def preset_notes(name: str, result: Values) -> list[str]:
 
 
 def _inserted(
-    name: str | None, below: Sequence[Layer], above: Sequence[Layer]
+    naming: Layer, below: Sequence[Layer], above: Sequence[Layer]
 ) -> tuple[list[Layer], str | None]:
-    found = [Layer(f"preset {name}", preset(name))] if name else []
-    return [*below, *found, *above], name
+    name = _named(naming.values)
+    if not name:
+        return [*below, *above], None
+    try:
+        found = Layer(f"preset {name}", preset(name))
+    except UserError as error:
+        raise UserError(f"{naming.source}: {error}") from None
+    return [*below, found, *above], name
 
 
 def _speaks_of_it(layer: Layer) -> bool:
