@@ -35,8 +35,8 @@ def _against_the_seed(artifacts: Path, initial: Elite, best: Elite) -> str:
     if low <= 0:  # of single trainings: what another training adds would only widen it
         return f"no gain beyond chance: {where} scored {told} against the seed"
     return (
-        f"{where} is better than the seed with these weights: {told}. Trained again, both differ, and the best of "
-        "many looks better than it is: run_evolution.py confirm tells"
+        f"{where} is better than the seed with these weights: {told}. Trained again, both differ, and "
+        "the best of many looks better than it is: run_evolution.py confirm tells"
     )
 
 

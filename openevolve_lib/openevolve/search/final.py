@@ -230,7 +230,7 @@ def best_of(state: State) -> Elite | None:
 
 
 def scores_of_best(state: State) -> dict[str, float]:
-    """What was claimed of the winner in the search, what of that is probably not luck, and what is found afresh.
+    """Of the winner: what the search claimed, what of that is probably not luck, and what is found afresh.
 
     Without a standard error where nothing is known of the noise; empty where no final was held.
     """

@@ -12,7 +12,7 @@ from openevolve.settings.files import layered
 from openevolve.settings.layers import Layer
 from openevolve.settings.models import Config
 
-VALUES = (
+VALUES: tuple[Any, ...] = (
     "x", "", "1e9999", "a\x00b", -1, 1.5, 10**30, math.nan, math.inf, True, None,
     [1], [[]], [None], [{"a": 1}], [{"name": "m", "weight": "x"}], {"a": 1}, {"name": 3},
 )  # fmt: skip
