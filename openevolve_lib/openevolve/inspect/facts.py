@@ -122,13 +122,14 @@ def status_of(run: Run, iteration: int) -> str:
 
 
 def _estimate(run: Run, rows: list[Fact]) -> None:
-    """Fill in the estimates: the run's own, else from errors where every score has one.
+    """Fill in the estimates: the run's own where noise is known, else from errors where all have one.
 
     A copy of a program is no further one.
     """
     scored = [row for row in rows if row["status"] == "scored"]
+    estimates = run.state.measurements.estimates
     known = {row["id"]: run.state.measurements.estimate(row["id"]) for row in scored}
-    if known and all(known.values()):
+    if estimates is not None and not estimates.exact and all(known.values()):
         for row in scored:
             if own := known[row["id"]]:
                 row["estimate"], row["estimate_error"] = own.mean, own.sd

@@ -180,9 +180,9 @@ def open_final(state: State, units: Sequence[Unit], share: float) -> Final:
 
 
 def _estimated(state: State, members: Mapping[str, Elite]) -> dict[str, float]:
-    """From all that was measured; where nothing is estimated, from the standard errors of an evaluation."""
-    population = state.population
-    if state.measurements.estimates is not None:
+    """From all that was measured; where no noise is known, from the standard errors of an evaluation."""
+    population, estimates = state.population, state.measurements.estimates
+    if estimates is not None and not estimates.exact:
         return {name: population.value(elite) for name, elite in members.items()}
     error = standard_error_of(population.config.fitness_metric)
     values = [population.fitness(elite.metrics) for elite in members.values()]
