@@ -138,8 +138,8 @@ def _estimate(run: Run, rows: list[Fact]) -> None:
         return
     from openevolve.population.shrinkage import shrunk
 
-    estimates = shrunk([row["fitness"] for row in scored], [row["error"] for row in scored])
-    for row, estimate in zip(scored, estimates, strict=True):
+    taken_back = shrunk([row["fitness"] for row in scored], [row["error"] for row in scored])
+    for row, estimate in zip(scored, taken_back, strict=True):
         row["estimate"], row["estimate_error"] = estimate.mean, estimate.sd
 
 
