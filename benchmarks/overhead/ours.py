@@ -121,7 +121,7 @@ def loop(config: Config, folder: Path, timeline: Timeline) -> None:
         stopping, looker = Stopping(config, state), Looker(executor, state, record)
         looks = FurtherLooks(config, looker, state, record, steps.allocation)
         final = FinalStage(config, looker, state, record, stopping)
-        controller = Controller(config, steps, executor.slots, state, record, stopping, looks, final)
+        controller = Controller(config, steps, executor, state, record, stopping, looks, final)
         asyncio.run(controller.run(code))
 
 

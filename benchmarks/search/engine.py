@@ -192,7 +192,7 @@ def search(table: Table, arm: Arm, budget: float, seed: int) -> Found:
         looker, stopping = Looker(executor, state, record), Stopping(config, state)
         looks = FurtherLooks(config, looker, state, record, steps.allocation)
         final = FinalStage(config, looker, state, record, stopping)
-        controller = Controller(config, steps, executor.slots, state, record, stopping, looks, final)
+        controller = Controller(config, steps, executor, state, record, stopping, looks, final)
         asyncio.run(controller.run(initial))
     return _found(table, state, curve)
 

@@ -155,8 +155,12 @@ VERBS: dict[str, Verb] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point; exits with 2 for bad input."""
-    options = _parser().parse_args(arguments)
-    sys.exit(_answer(options))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["worker"]:
+        from openevolve.commands.worker import main as worker
+
+        sys.exit(worker(given[1:]))
+    sys.exit(_answer(_parser().parse_args(given)))
 
 
 def _answer(options: Options) -> int:
@@ -283,6 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("directory", nargs="?", type=Path, default=RUNS, metavar="DIR", help="default: runs")
     live.add_argument("--port", type=int, default=8420, help="8420; 0 takes a free one")
     live.add_argument("--host", default="127.0.0.1", help="127.0.0.1; beyond loopback a token is asked for")
+    verbs.add_parser("worker", help="measure programs for a run with executor=workers", add_help=False)
     events = verbs.add_parser("tail", help="the last events, one a line")
     events.add_argument("-f", "--follow", action="store_true", help="and those to come, while it runs")
     events.add_argument(_LINES[0], **_LINES[1])

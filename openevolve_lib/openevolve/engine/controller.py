@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from openevolve.engine.again import Again
 from openevolve.engine.final import FinalStage
@@ -22,6 +23,15 @@ _POLL = 0.5  # seconds between looks at what was asked
 _MOST_OUTAGES = 50  # of one iteration in a row: a model that waits for itself has given up long before
 
 
+class Room(Protocol):
+    """An executor, as far as the loop knows it."""
+
+    @property
+    def slots(self) -> int:
+        """So many evaluations run at once, now."""
+        ...
+
+
 class Controller:
     """Runs iterations until enough are done, a limit is reached or it is asked to stop.
 
@@ -35,7 +45,7 @@ class Controller:
         self,
         config: Config,
         steps: Steps,
-        slots: int,
+        room: Room,
         state: State,
         record: Recorder,
         stopping: Stopping,
@@ -52,7 +62,7 @@ class Controller:
         self._again = Again(final)
         self._requests = requests
         self._steps = steps
-        self._slots = slots
+        self._room = room
         self._queue: deque[int] = deque()  # chosen, not begun
         self._running: dict[int, asyncio.Task[None]] = {}
         self._reflecting: dict[int, asyncio.Task[None]] = {}
@@ -150,7 +160,7 @@ class Controller:
 
     @property
     def _most_under_way(self) -> int:
-        return self._slots + self.config.proposals_ahead
+        return self._room.slots + self.config.proposals_ahead
 
     def _commit_ready(self) -> None:
         """Let outcomes count, and choose after each what may be chosen from what counts then."""

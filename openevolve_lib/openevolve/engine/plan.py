@@ -25,4 +25,5 @@ class Plan:
     environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
     # The evaluator is trusted and puts programs within walls itself: none stand around it.
     evaluator_isolates: bool = False
+    worker: str = "openevolve worker"  # the command of a worker, where such measure
     begun: Callable[[], None] = lambda: None  # called once nothing stands in the way of the run

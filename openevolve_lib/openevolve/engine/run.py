@@ -20,7 +20,7 @@ from openevolve.engine.recorder import Observer, Recorder
 from openevolve.engine.resume_checks import check_continuation
 from openevolve.engine.signals import ended_by, ended_by_signals, ending_signals
 from openevolve.errors import UserError
-from openevolve.evaluating.executor import Executor, Telling
+from openevolve.evaluating.executor import Executor, Site, Telling
 from openevolve.evaluating.isolation import Walls
 from openevolve.inspect.exports import Exports
 from openevolve.inspect.tracking import tracking_of
@@ -30,7 +30,7 @@ from openevolve.records.program import Program
 from openevolve.records.progress import Progress
 from openevolve.search.stopping import TARGET_REACHED, Stopping
 from openevolve.settings.models import LadderConfig
-from openevolve.settings.registry import find
+from openevolve.settings.registry import find, settings_of
 from openevolve.state.journal import Journal, read_journal
 from openevolve.state.replay import fold
 from openevolve.state.requests import Requests
@@ -98,7 +98,7 @@ def execute(plan: Plan, display: Watching) -> Result:
         initial_code = state.initial_code
         if initial_code is None:
             initial_code = read_program(plan.initial_program)
-        executor = _executor(plan, walls)
+        executor = _executor(plan, walls, resumed=state.initial_code is not None)
         if isinstance(executor, Telling) and isinstance(display, Listening):
             executor.told = display.told
         try:
@@ -110,7 +110,7 @@ def execute(plan: Plan, display: Watching) -> Result:
             looks = FurtherLooks(plan.config, looker, state, record, steps.allocation)
             final = FinalStage(plan.config, looker, state, record, stopping)
             controller = Controller(
-                plan.config, steps, executor.slots, state, record, stopping, looks, final, requests
+                plan.config, steps, executor, state, record, stopping, looks, final, requests
             )
             plan.begun()
             display.watch(state, record.elapsed)
@@ -153,14 +153,19 @@ def _handle_signals(controller: Controller) -> None:
         loop.add_signal_handler(number, controller.abort, ended_by(number))
 
 
-def _executor(plan: Plan, walls: Walls | None) -> Executor:
-    executor: Executor = find("executor", plan.config.executor)(
+def _executor(plan: Plan, walls: Walls | None, resumed: bool) -> Executor:
+    cls = find("executor", plan.config.executor)
+    site = Site(
         plan.config.evaluator,
         plan.evaluator,
+        plan.folder,
         file_suffix=plan.config.file_suffix,
         environment=plan.environment,
         walls=walls,
+        resumed=resumed,
+        worker=plan.worker,
     )
+    executor: Executor = cls.build(site, settings_of(cls, plan.config))
     return executor
 
 

@@ -7,7 +7,8 @@ process that has run a program are checked, not trusted.
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,7 +19,8 @@ from openevolve.records.progress import Progress
 MESSAGE_BYTES = 1 << 24  # of all messages of an evaluation together
 
 Hear = Callable[[Progress], None]
-Decide = Callable[[Rung], bool]  # whether the evaluation goes on; raises EvaluationFailed for a useless rung
+# Whether the evaluation goes on; raises EvaluationFailed for a useless rung. From elsewhere it has to come.
+Decide = Callable[[Rung], bool | Awaitable[bool]]
 
 
 class Report(BaseModel):
@@ -86,7 +88,8 @@ class Conversation:
         while (line := await self._next_line()) is not None:
             number += 1
             rung = _parsed(line, number)
-            promoted = decide(rung)
+            answer = decide(rung)
+            promoted = await answer if isawaitable(answer) else answer
             await self._answer(b"promote\n" if promoted else b"stop\n")
             if not promoted:
                 return number

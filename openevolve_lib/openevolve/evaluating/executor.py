@@ -1,13 +1,16 @@
 """Where programs are measured: the protocol that every executor keeps."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from openevolve.evaluating.channel import Decide
+from openevolve.evaluating.isolation import Walls
 from openevolve.records.measurement import Unit
 from openevolve.records.program import Outcome, Program
 from openevolve.records.progress import Progress
+from openevolve.settings.models import EvaluatorConfig
 
 
 def unheard() -> None:
@@ -36,10 +39,27 @@ class Look:
     repeat: int
 
 
+@dataclass(frozen=True)
+class Site:
+    """What a run measures with, and where; executors are built from it: ``Class.build(site, settings)``."""
+
+    config: EvaluatorConfig
+    evaluator: Path
+    folder: Path  # of the run's journal; an executor may keep files in a folder of its own below it
+    file_suffix: str = ".py"
+    environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
+    walls: Walls | None = None  # around evaluations; None: the evaluator puts programs within walls
+    resumed: bool = False  # whether the journal holds anything yet
+    worker: str = "openevolve worker"  # the command that starts a worker of such a run
+
+
 class Executor(Protocol):
     """Evaluates programs somewhere. Cancelling ``evaluate`` ends the evaluation."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """How many evaluations run at once, at present: machines may come and go. At least 1."""
+        ...
 
     async def evaluate(
         self, program: Program, decide: Decide | None = None, started: Callable[[], None] = unheard

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from inspect import isawaitable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.channel import Conversation, Decide, Report, Unusable
-from openevolve.evaluating.executor import Hear, Look, unheard, unheard_progress
+from openevolve.evaluating.executor import Hear, Look, Site, unheard, unheard_progress
 from openevolve.evaluating.imports import preloadable
 from openevolve.evaluating.isolation import Child, Exit, ForkServer, Request, Walls
 from openevolve.evaluating.isolation.client import parse_exit
@@ -24,7 +25,7 @@ from openevolve.evaluating.isolation.scratch import remove_tree
 from openevolve.evaluating.remedies import with_remedy
 from openevolve.evaluation_result import EvaluationFailed
 from openevolve.records.measurement import Unit
-from openevolve.records.program import FailureKind, Outcome, Program
+from openevolve.records.program import FailureKind, Outcome, Program, Rung
 from openevolve.settings.models import EvaluatorConfig
 from openevolve.settings.registry import strategy
 
@@ -70,6 +71,16 @@ class LocalExecutor:
         self._free: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(self.slots):
             self._free.put_nowait(slot)
+
+    @classmethod
+    def build(cls, site: Site, settings: object) -> "LocalExecutor":
+        return cls(
+            site.config,
+            site.evaluator,
+            file_suffix=site.file_suffix,
+            environment=site.environment,
+            walls=site.walls,
+        )
 
     def _new_server(self) -> ForkServer:
         inherited = environment_of(self._config.isolation, self._config.pass_environment)
@@ -193,9 +204,9 @@ class LocalExecutor:
         conversation, rung = Conversation(child.channel, partial(self.told, program)), 0
         try:
             # The limit is one of programs: to say what it offers an evaluator may take longer.
-            async with asyncio.timeout(_OFFER_SECONDS if job.offer else self._config.timeout):
+            async with asyncio.timeout(_OFFER_SECONDS if job.offer else self._config.timeout) as limit:
                 if job.decide is not None:
-                    rung = await conversation.climb(job.decide)
+                    rung = await conversation.climb(_untimed(job.decide, limit))
                 message = await conversation.last()
                 ended = await _exit(child)
         except TimeoutError:
@@ -218,6 +229,23 @@ class LocalExecutor:
 
     def close(self) -> None:
         self._server.close()
+
+
+def _untimed(decide: Decide, limit: asyncio.Timeout) -> Decide:
+    """The time that an answer takes to come is none of the program's."""
+
+    async def decided(rung: Rung) -> bool:
+        answer, clock, ends = decide(rung), asyncio.get_running_loop().time, limit.when()
+        if not isawaitable(answer) or ends is None:
+            return bool(answer)
+        left = ends - clock()
+        limit.reschedule(None)
+        try:
+            return await answer
+        finally:
+            limit.reschedule(clock() + left)
+
+    return decided
 
 
 def _no_room(error: OSError) -> RunInterrupted:
