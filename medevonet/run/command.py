@@ -31,6 +31,7 @@ from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import (
     ALLOW_UNSAFE,
     REPLAY,
+    compared,
     exit_code,
     guard,
     with_isolation,
@@ -109,6 +110,7 @@ def _main(options: argparse.Namespace) -> int:
     _report(run, result)
     if recorded:
         print(f"replayed: {recorded.tally()}")
+        print(compared(run / "openevolve/journal.jsonl", find_journal(options.replay)))
     return exit_code(result)
 
 
