@@ -15,8 +15,9 @@ _VARIES = frozenset({"elapsed", "seconds", "device", "output_tail"})
 def same_search(one: Path, other: Path) -> tuple[int, str]:
     """How many events are byte for byte the same, and the first that is not; empty where all are.
 
-    Events of one kind are compared in the order in which they belong: by iteration, else as they came.
-    What was asked of models and which slot was first to begin shape nothing by themselves.
+    Events of one kind are compared in the order in which they belong: by iteration, else as they came. Looks
+    that were begun together end in any order. What was asked of models and which slot was first to begin
+    shape nothing by themselves.
 
     Raises UserError where a journal cannot be read.
     """
@@ -30,7 +31,7 @@ def same_search(one: Path, other: Path) -> tuple[int, str]:
 
 def _told(journal: Path) -> list[tuple[str, str]]:
     """What happened and where in the search, with the event's bytes."""
-    found = sorted(_steps(read_journal(journal)), key=lambda step: step[:2])
+    found = sorted(_steps(read_journal(journal)), key=_place)
     return [
         (f"{_STEPS[kind]}" + (f" of iteration {iteration}" if iteration >= 0 else ""), text)
         for iteration, kind, text in found
@@ -42,6 +43,11 @@ def _steps(events: Iterable[Event]) -> Iterable[tuple[int, int, str]]:
         if (name := event["event"]) in _STEPS:
             text = json.dumps(_lasting(event), sort_keys=True, ensure_ascii=False)
             yield _iteration(event), _STEPS.index(name), text
+
+
+def _place(step: tuple[int, int, str]) -> tuple[int, int, str]:
+    iteration, kind, text = step
+    return iteration, kind, text if _STEPS[kind] == "looked" else ""
 
 
 def _iteration(event: Mapping[str, Any]) -> int:

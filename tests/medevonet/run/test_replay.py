@@ -28,4 +28,4 @@ def test_a_replay_says_whether_it_is_the_same_search(tmp_path: Path, cache: Path
         tmp_path, cache, "--name", "three", "--replay", "runs/mnist/one", *SMALL, *model, *price, *other
     )
     assert differs.returncode == 0, differs.stderr
-    assert "the first that differs is measured of iteration 0" in differs.stdout
+    assert "compared: 0 events equal, the first that differs is looked" in differs.stdout

@@ -64,3 +64,12 @@ def test_a_search_that_ended_earlier_is_another(tmp_path: Path) -> None:
     one, two = written(tmp_path / "one", searched()), written(tmp_path / "two", searched()[:-1])
     assert same_search(one, two) == (7, "committed of iteration 1, and there an end")
     assert same_search(two, one) == (7, "an end, and there committed of iteration 1")
+
+
+def test_looks_that_were_begun_together_end_in_any_order(tmp_path: Path) -> None:
+    looks = [{"event": "looked", "elapsed": 9.0, "program_id": name} for name in ("a", "b")]
+    one = written(tmp_path / "one", [*searched(), *looks])
+    other = written(tmp_path / "other", [*searched(), *reversed(looks)])
+    lost = written(tmp_path / "lost", [*searched(), looks[0], looks[0]])
+    assert same_search(one, other) == (10, "")
+    assert same_search(one, lost) == (1, "looked")
