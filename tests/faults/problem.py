@@ -28,9 +28,9 @@ ITERATIONS = 24
 INITIAL = "X = 10.0\n"
 
 # 50 < X < 60 raises, X < 5 leaves without a word. While there is a file named hold, evaluations wait and tell
-# their own number and the fork server's.
+# their own number and the fork server's. A file named slow makes them last; each leaves a line in begun.
 EVALUATOR = """
-import os, time
+import hashlib, os, time
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -40,11 +40,13 @@ def evaluate(program_path):
         (FOLDER / "pids.draft").write_text(f"{os.getpid()} {os.getppid()}")
         (FOLDER / "pids.draft").rename(FOLDER / "pids")
         time.sleep(0.01)
+    code = Path(program_path).read_text()
+    with open(FOLDER / "begun", "a") as begun:
+        begun.write(hashlib.sha256(code.encode()).hexdigest()[:32] + "\\n")
     space = {}
-    with open(program_path) as file:
-        exec(file.read(), space)
+    exec(code, space)
     x = space["X"]
-    time.sleep(0.02)
+    time.sleep(0.2 if (FOLDER / "slow").exists() else 0.02)
     if 50 < x < 60:
         raise ArithmeticError("half")
     if x < 5:
@@ -69,8 +71,9 @@ def write_problem(folder: Path) -> tuple[Path, Path]:
     """The initial program and the evaluator."""
     folder.mkdir(parents=True, exist_ok=True)
     initial, evaluator = folder / "initial.py", folder / "evaluator.py"
-    initial.write_text(INITIAL)
-    evaluator.write_text(EVALUATOR)
+    for path, text in ((initial, INITIAL), (evaluator, EVALUATOR)):
+        if not path.exists():  # whoever reads it meanwhile must find it whole
+            path.write_text(text)
     return initial, evaluator
 
 
@@ -146,4 +149,6 @@ def endings(events: Sequence[Event]) -> list[Event]:
 
 
 def _timeless(outcome: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in outcome.items() if name not in ("seconds", "output_tail")}
+    return {
+        name: value for name, value in outcome.items() if name not in ("seconds", "output_tail", "device")
+    }
