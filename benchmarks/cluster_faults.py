@@ -1,4 +1,4 @@
-"""``kill -9`` of drivers and workers of ``executor=workers`` in random order, each started again, and counted.
+"""``kill -9`` of drivers and workers (``executor=workers``) in random order, each started again, and counted.
 
     python benchmarks/cluster_faults.py [--kills 200] [--workers 2] [--seed 1]
 

@@ -43,21 +43,26 @@ class Tally:
 class Cluster:
     """A driver and workers on one run."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(
+        self, folder: Path, workers: int, settings: Sequence[str] = SETTINGS, **of_workers: str
+    ) -> None:
+        """``of_workers``: variables of their environment."""
         self.folder = folder
+        self._settings = settings
+        self._of_workers = of_workers
         folder.mkdir(parents=True)
         (folder / "slow").touch()
         self.driver = self._driver()
         self.workers = {f"worker {number}": self._worker() for number in range(workers)}
 
     def _driver(self) -> Process:
-        return start_runner(self.folder, *SETTINGS, stdout=subprocess.DEVNULL)
+        return start_runner(self.folder, *self._settings, stdout=subprocess.DEVNULL)
 
     def _worker(self) -> Process:
         command = [str(Path(sys.executable).with_name("openevolve")), "worker", str(self.folder / "out")]
         return subprocess.Popen(
             [*command, "--allow-unsafe", "--patience", str(SESSION_SECONDS)],
-            env=os.environ | {"TMPDIR": str(self.folder / "tmp")}, text=True,
+            env={**os.environ, "TMPDIR": str(self.folder / "tmp"), **self._of_workers}, text=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 
 from openevolve.state.journal import read_journal
 from tests.faults.problem import complete_lines, final_state, journal_of, start_runner
+from tests.faults.remote import SETTINGS, Cluster
 from tests.support.processes import wait_until
 
 # Every look at the time of day finds another decade; what measures durations is left alone.
@@ -69,6 +70,19 @@ def test_the_time_of_day_does_not_matter(
     elapsed = [event["elapsed"] for event in read_journal(journal_of(tmp_path))]
     assert elapsed == sorted(elapsed)
     assert elapsed[-1] < 120
+
+
+def test_nor_does_that_of_workers(jumping_clock: str, tmp_path: Path, expected: dict[str, object]) -> None:
+    """Leases need no clock that driver and workers would have to agree on."""
+    cluster = Cluster(tmp_path / "run", 2, SETTINGS[:2], LD_PRELOAD=jumping_clock)
+    try:
+        assert cluster.driver.wait(60) == 0
+        assert [worker.wait(20) for worker in cluster.workers.values()] == [0, 0]
+    finally:
+        cluster.end()
+    assert final_state(tmp_path / "run") == expected
+    [log] = (tmp_path / "run/out/logs").iterdir()
+    assert "no sign of life" not in log.read_text()
 
 
 def test_a_machine_that_was_restarted(tmp_path: Path, expected: dict[str, object]) -> None:
