@@ -4,6 +4,7 @@ uv run python run_evolution.py             settings of config.yaml, a language m
 uv run python run_evolution.py --demo      no key, no download, no GPU, two minutes
 uv run python run_evolution.py --offline   real data, programs mutated without a language model
 uv run python run_evolution.py --resume    continue the latest run
+uv run python run_evolution.py worker RUN  train for a run with executor=workers
 """
 
 import argparse
@@ -26,6 +27,8 @@ from medevonet.run.info import add_session, write_run_info
 from medevonet.run.preflight import preflight
 from medevonet.run.settings import CONFIG, check_protocol, load_settings, task_of
 from medevonet.run.summary import closing_summary
+from medevonet.run.worker import COMMAND as WORKER
+from medevonet.run.worker import settle_elsewhere
 from medevonet.task import DEMO_NAMES, DEMO_OVERRIDES, TaskConfig, settled
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.evolve import (
@@ -52,6 +55,7 @@ from openevolve.llm.settings import asks_models, without_models
 from openevolve.settings.files import public_settings, secrets_of
 from openevolve.settings.layers import Override, by_source
 from openevolve.settings.models import Config
+from openevolve.settings.registry import find
 
 SEED_PROGRAM = PROJECT / "seed_program.py"
 
@@ -91,6 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from openevolve.commands.new_problem import main as new_problem
 
         return new_problem(given[1:])
+    if given[:1] == ["worker"]:
+        from medevonet.run.worker import main as worker
+
+        return worker(given[1:])
     options = parser().parse_args(given)
     return guard(lambda: _main(options))
 
@@ -141,8 +149,11 @@ def conduct(
     load_datasets(
         setup.task.datasets, setup.task.size, root=setup.task.data_root, download=setup.task.download
     )
-    gpus = setup.config.evaluator.device(slot=0)
-    task, device = settle_device(setup.task, program, isolation.level, gpus)
+    if getattr(find("executor", setup.config.executor), "elsewhere", False):
+        task, device = settle_elsewhere(setup.task)
+    else:
+        gpus = setup.config.evaluator.device(slot=0)
+        task, device = settle_device(setup.task, program, isolation.level, gpus)
     settings = public_settings(setup.config) | {"task": task.model_dump(mode="json")}
     found = {
         "provider": provider,
@@ -234,6 +245,7 @@ def _evolve(
                 models=recorded.models(journal) if recorded else models_of_environment,
                 environment=evaluation_environment(setup.task, run, setup.config.evaluator.isolation),
                 evaluator_isolates=True,
+                worker=WORKER,
                 begun=begun,
             ),
             display,

@@ -30,7 +30,7 @@ INITIAL = "X = 10.0\n"
 # 50 < X < 60 raises, X < 5 leaves without a word. While there is a file named hold, evaluations wait and tell
 # their own number and the fork server's. A file named slow makes them last; each leaves a line in begun.
 EVALUATOR = """
-import hashlib, os, time
+import os, time
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -42,7 +42,7 @@ def evaluate(program_path):
         time.sleep(0.01)
     code = Path(program_path).read_text()
     with open(FOLDER / "begun", "a") as begun:
-        begun.write(hashlib.sha256(code.encode()).hexdigest()[:32] + "\\n")
+        begun.write(Path(program_path).stem + "\\n")
     space = {}
     exec(code, space)
     x = space["X"]

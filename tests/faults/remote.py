@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openevolve.evaluating.remote.folder import SharedFolder
+from openevolve.evaluating.remote.messages import Order, Protocol
+from openevolve.records.program import Program
 from openevolve.state.journal import Event, read_journal
 from tests.faults.problem import endings, final_state, journal_of, start_runner
 from tests.support.processes import processes_of, wait_until
@@ -78,13 +81,20 @@ class Cluster:
             self.workers[who] = self._worker()
 
     def finished(self) -> Counter[str]:
-        """How often each program whose result is there was begun, by the digest of its code."""
-        results = [
-            path for part in ("results", "taken") for path in (self.folder / "out/workers" / part).glob("*")
+        """How often each program whose result is there was begun, by its id."""
+        folder = SharedFolder(self.folder / "out/workers")
+        there = {*folder.names("results"), *folder.names("taken")}
+        if not there:
+            return Counter()
+        protocol = Protocol.read(folder.read("", "protocol.json") or b"").digest()
+        programs = [
+            Program.from_json(event["program"])
+            for event in read_journal(journal_of(self.folder))
+            if event["event"] == "proposed"
         ]
-        digests = {text.partition('"program":"')[2][:32] for text in map(_read, results)} - {""}
+        orders = {Order.of(protocol, "evaluate", program, None, 0).id: program.id for program in programs}
         begun = self.begun()
-        return Counter({digest: begun[digest] for digest in digests})
+        return Counter({orders[name]: begun[orders[name]] for name in there})
 
     def begun(self) -> Counter[str]:
         return Counter(_read(self.folder / "begun").split())
@@ -150,8 +160,8 @@ def _check(folder: Path, expected: dict[str, object], tally: Tally) -> None:
         tally.broken.append(f"{folder.name}: {_difference(events, expected)}")
     wait_until(lambda: not processes_of(folder), 20)
     tally.orphans += processes_of(folder)
-    wait_until(lambda: not list((folder / "tmp").iterdir()), 20)
-    tally.orphans += [str(path) for path in (folder / "tmp").iterdir()]
+    wait_until(lambda: not _folders(folder / "tmp"), 20)
+    tally.orphans += _folders(folder / "tmp")
 
 
 def _difference(events: Sequence[Event], expected: dict[str, object]) -> str:
@@ -162,6 +172,11 @@ def _difference(events: Sequence[Event], expected: dict[str, object]) -> str:
         if wanted.get("metrics") != found["metrics"] or wanted.get("failure") != found["failure"]:
             return f"iteration {event['iteration']}: expected {wanted}, found {found}"
     return "other programs or files than an undisturbed run's"
+
+
+def _folders(place: Path) -> list[str]:
+    """A file may be Python's own, which tries a folder for temporary files out as it starts."""
+    return [str(path) for path in place.iterdir() if path.is_dir()]
 
 
 def _read(path: Path) -> str:

@@ -184,7 +184,9 @@ def evaluation_walls(plan: Plan) -> Walls | None:
             "programs may read; name another one with --output"
         )
     beside = (path for path in folder.iterdir() if not path.name.startswith("."))
-    readable = [path for path in beside if not output.is_relative_to(path)]
+    shared = plan.config.strategies.get(plan.config.executor, {}).get("folder")  # with workers
+    own = [output, *([Path(shared).resolve()] if shared else [])]
+    readable = [path for path in beside if not any(place.is_relative_to(path.resolve()) for place in own)]
     for path in plan.config.evaluator.read:
         if not path.exists():
             raise UserError(f"evaluator.read: expected a folder or a file, found none at {path}")

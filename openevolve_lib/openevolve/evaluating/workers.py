@@ -33,6 +33,8 @@ _END_SECONDS = 10.0  # that a withdrawn evaluation may take to end
 class WorkersExecutor:
     """Puts orders into a folder and takes results out of it; what is measured next is decided here alone."""
 
+    elsewhere = True  # programs are measured on other machines than the driver's
+
     class Settings(Section):
         """``strategies.workers``"""
 
