@@ -29,14 +29,14 @@ def _against_the_seed(artifacts: Path, initial: Elite, best: Elite) -> str:
     except (UserError, ValueError):  # a file was deleted since
         gain = best.metrics["mean_val_auc"] - initial.metrics["mean_val_auc"]
         return f"{where} scored {gain:+.4f} against the seed; without its artifacts no error is known"
-    answer = next(iter(mean["answers"].values()))
+    question, answer = next(iter(mean["answers"].items()))
     low, high = answer["ci95"]
     told = f"{mean['difference']:+.4f} in mean validation AUC, 95% interval {low:+.4f} to {high:+.4f}"
     if low <= 0:  # of single trainings: what another training adds would only widen it
         return f"no gain beyond chance: {where} scored {told} against the seed"
     return (
-        f"{where} is better than the seed with these weights: {told}. Trained again, both differ, and "
-        "the best of many looks better than it is: run_evolution.py confirm tells"
+        f"{where} is better than the seed {question}: {told}. The best of many looks better than it is: "
+        "run_evolution.py confirm tells"
     )
 
 

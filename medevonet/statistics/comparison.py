@@ -3,8 +3,8 @@
 ``variance.py`` says what the questions are and where the answers come from.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -50,13 +50,17 @@ def compare(
     """B against A by data set, each side by all trainings of its artifacts.
 
     ``pool`` are artifacts of a run's other programs: from those that were trained several times comes the
-    variance of training where a side was trained once. Raises ``UserError`` unless all artifacts of A and
-    B hold the same cases and every statistic is defined.
+    variance of training where a side was trained once. Where the data sets have no answer in common, since
+    programs were trained several times on some of them only, all get the one for these weights. Raises
+    ``UserError`` unless all artifacts of A and B hold the same cases and every statistic is defined.
     """
-    sides = [_gathered(artifacts, split, a[0]) for artifacts in (a, b)]
-    rows = {}
-    for dataset, first in sides[0].items():
-        rows[dataset] = row_of(first, sides[1][dataset], _pool(pool, dataset, split))
+    first, second = (_gathered(artifacts, split, a[0]) for artifacts in (a, b))
+    rows = {name: row_of(first[name], second[name], _pool(pool, name, split)) for name in first}
+    if _shared(rows.values()):
+        return rows
+    for name, row in rows.items():
+        of_weights = for_these_weights(first[name], second[name])
+        rows[name] = replace(row, answers={**row.answers, of_weights.question: of_weights})
     return rows
 
 
@@ -69,9 +73,14 @@ def row_of(a: Trainings, b: Trainings, pool: Pool | None = None) -> Row:
     return Row(a.cases, (len(a), len(b)), (a.auc, b.auc), answers)
 
 
+def _shared(rows: Iterable[Row]) -> list[Question]:
+    """What all of them have an answer to."""
+    return [question for question in QUESTIONS if all(question in row.answers for row in rows)]
+
+
 def mean_row(rows: Sequence[Row]) -> Row:
     """The mean over independent data sets, with the answers that all of them have."""
-    shared = [question for question in QUESTIONS if all(question in row.answers for row in rows)]
+    shared = _shared(rows)
     return Row(
         sum(row.cases for row in rows),
         (min(row.trainings[0] for row in rows), min(row.trainings[1] for row in rows)),

@@ -49,6 +49,14 @@ def test_a_pool_answers_for_single_trainings() -> None:
     assert all(list(row.answers) == ["on these images", "for new patients"] for row in rows.values())
 
 
+def test_where_one_data_set_has_several_trainings_the_mean_is_for_these_weights() -> None:
+    sides = [predictions(seed) for seed in (0, 1)]
+    several = [side | {"breast": _with_repeats(side["breast"], predictions(9)["breast"])} for side in sides]
+    rows = compare(several[:1], several[1:], "test")
+    assert list(rows["breast"].answers) == ["on these images", "for new patients", "for these weights only"]
+    assert list(report(rows)["mean"]["answers"]) == ["for these weights only"]
+
+
 def _with_repeats(first: DatasetPredictions, second: DatasetPredictions) -> DatasetPredictions:
     val, test = (
         SplitPredictions(a.probabilities, a.labels, (b.probabilities,))

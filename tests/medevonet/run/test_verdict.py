@@ -1,5 +1,6 @@
 """The verdict of a search in words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,21 @@ def predictions(separation: float, seed: int) -> DatasetPredictions:
     return DatasetPredictions("binary", split, split)
 
 
-def program(folder: Path, iteration: int, auc: float, params: int, separation: float) -> Elite:
+def repeated(separation: float, seed: int) -> DatasetPredictions:
+    """Of a network that was trained three times."""
+    first, *others = (predictions(separation, 100 * seed + training).val for training in range(3))
+    split = replace(first, repeats=tuple(other.probabilities for other in others))
+    return DatasetPredictions("binary", split, split)
+
+
+def program(
+    folder: Path, iteration: int, auc: float, params: int, separation: float, several: bool = False
+) -> Elite:
     name = f"p{iteration}"
-    write_artifact(folder, name, {}, {"breastmnist": predictions(separation, iteration)})
+    found = {"breastmnist": predictions(separation, iteration)}
+    if several:
+        found["pneumoniamnist"] = repeated(separation, iteration)
+    write_artifact(folder, name, {}, found)
     metrics = {"mean_val_auc": auc, "mean_val_auc_se": 0.02, "param_count": float(params)}
     return Elite(Program(name, "x = 1\n", iteration, island=0), metrics)
 
@@ -46,8 +59,15 @@ def test_a_gain_that_may_be_chance(tmp_path: Path) -> None:
 def test_a_gain_beyond_chance_is_still_to_be_confirmed(tmp_path: Path) -> None:
     seed, best = program(tmp_path, 0, 0.70, 1000, 0.7), program(tmp_path, 3, 0.95, 1000, 2.5)
     [line] = verdict(tmp_path, seed, best, [seed, best])
-    assert line.startswith("iteration 3 is better than the seed with these weights: +0.")
+    assert line.startswith("iteration 3 is better than the seed for these weights only: +0.")
     assert line.endswith("run_evolution.py confirm tells")
+
+
+def test_data_sets_of_which_one_was_trained_several_times(tmp_path: Path) -> None:
+    seed = program(tmp_path, 0, 0.70, 1000, 0.7, several=True)
+    best = program(tmp_path, 3, 0.95, 1000, 2.5, several=True)
+    [line] = verdict(tmp_path, seed, best, [seed, best])
+    assert line.startswith("iteration 3 is better than the seed for these weights only: +0.")
 
 
 def test_a_network_as_good_with_fewer_parameters_is_named(tmp_path: Path) -> None:
