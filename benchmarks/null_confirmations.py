@@ -83,7 +83,7 @@ def run_with_list(folder: Path, number: int, seeds: int) -> Path:
     write_run_info(run, {"task": task, "evaluator": {"isolation": "process", "parallel_evaluations": 2}}, {})
     codes = [SEED, *VARIANTS.values()]
     listed = [
-        confirm.Listed(f"00000000-0000-4000-8000-{place:012}", 0.6 + 0.01 * place, 0.6, 218, code)
+        confirm.Listed(f"00000000-0000-4000-8000-{place:012}", place, 0.6 + 0.01 * place, 0.6, 218, code)
         for place, code in enumerate(codes)
     ]
     confirm.freeze(run, lambda: listed, seeds)

@@ -43,6 +43,7 @@ class Listed:
     """A program to be confirmed; the seed program is the first of a list."""
 
     id: str
+    iteration: int
     claimed: float  # mean validation AUC in the search
     estimate: float  # the same, drawn to the mean of all programs by as much as it is noise
     params: int
@@ -118,6 +119,7 @@ def ranked(run: Path, top: int) -> list[Listed]:
     return [
         Listed(
             state.programs[i].id,
+            i,
             scored[i]["mean_val_auc"],
             estimates[i],
             int(scored[i]["param_count"]),
@@ -139,15 +141,25 @@ def freeze(run: Path, choose: Callable[[], list[Listed]], seeds: int) -> list[Li
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(content | {"sha256": _hash(content)}, indent=2) + "\n", encoding="utf-8")
         draft.replace(path)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    stated = content.pop("sha256", None)
+    listed, begun_with = frozen(run)
+    if begun_with != seeds:
+        raise UserError(
+            f"{path}: expected --seeds {begun_with}, with which this confirmation began, found {seeds}"
+        )
+    return listed
+
+
+def frozen(run: Path) -> tuple[list[Listed], int]:
+    """The list of a run's confirmation and its number of trainings. Raises UserError where it was changed."""
+    path = run / "confirmation" / "list.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        stated = content.pop("sha256", None)
+    except (OSError, ValueError, AttributeError, TypeError):
+        content, stated = {}, None
     if stated != _hash(content):
         raise UserError(f"{path}: expected the list as it was written, found one that its hash does not fit")
-    if content["seeds"] != seeds:
-        raise UserError(
-            f"{path}: expected --seeds {content['seeds']}, with which this confirmation began, found {seeds}"
-        )
-    return [Listed(**program) for program in content["programs"]]
+    return [Listed(**program) for program in content["programs"]], content["seeds"]
 
 
 def _hash(content: dict[str, Any]) -> str:
@@ -177,7 +189,7 @@ def train_all(
             evaluate_program(source, fresh, folder, limits=limits, level=level, launcher=launcher)
         except EvaluationFailed as failure:
             (folder / f"{program.id}.failed").write_text(f"{failure.kind}: {failure}\n", encoding="utf-8")
-        print(f"trained: {program.id}, seed {repeat + 1} of {seeds}", flush=True)
+        print(f"trained: iteration {program.iteration}, seed {repeat + 1} of {seeds}", flush=True)
 
     # The launcher imports PyTorch once for all of them.
     with launcher_for(None, level) as (launcher, _), ThreadPoolExecutor(at_once) as pool:

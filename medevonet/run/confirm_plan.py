@@ -13,13 +13,17 @@ from medevonet.statistics.artifacts import DatasetPredictions, load_predictions
 from medevonet.statistics.comparison import Artifact, aligned
 from medevonet.statistics.student import upper_quantile
 from medevonet.statistics.variance import Pool, Term, Trainings, combined, for_these_weights, trainings_of
+from openevolve.errors import UserError
 
 TRAININGS = (3, 5, 8, 12, 20, 30, 50, 80)
 _PAIRS = 20  # of programs, whose differences by cases are averaged
 
 
 def plan_text(run: Path) -> str:
-    """A table of detectable differences at 80% power and level .05, and what no number of trainings shows."""
+    """A table of detectable differences at 80% power and level .05, and what no number of trainings shows.
+
+    Raises UserError where no program was evaluated in full.
+    """
     programs: dict[str, list[Artifact]] = {}  # the trainings of each, by its id
     for path in [*sorted(run.glob("artifacts/*.npz")), *sorted(run.glob("confirmation/seed_*/*.npz"))]:
         programs.setdefault(path.stem, []).append(load_predictions(path))
@@ -35,7 +39,9 @@ def plan_text(run: Path) -> str:
         for name in names
     }
     if not of_datasets:
-        return f"{run}: no program was evaluated in full; nothing can be planned"
+        raise UserError(
+            f"{run}: expected programs that were evaluated in full, found none; nothing can be planned"
+        )
     known = {name: found for name, found in of_datasets.items() if found[0] is not None}
     notes = [
         f"{name}: no program was trained on it twice; how much training varies there is not known"

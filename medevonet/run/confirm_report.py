@@ -63,7 +63,7 @@ def written(run: Path) -> str:
 
 def _screened(program: Program, seed: Program, trained: Mapping[str, list[Artifact]]) -> Program:
     """Claimed and freshly validated gain; without a gain a program stops here, unless smaller and equal."""
-    entry = {key: program[key] for key in ("id", "params", "claimed", "estimate")}
+    entry = {key: program[key] for key in ("id", "iteration", "params", "claimed", "estimate")}
     entry["claimed_gain"] = program["claimed"] - seed["claimed"]
     entry["smaller"] = program["params"] < seed["params"]
     if program["id"] not in trained:
@@ -109,12 +109,12 @@ def _markdown(found: Mapping[str, Any]) -> str:
         f"and within {MARGIN} by two one-sided tests.",
         f"Looks at the test split of this run so far: {found['looks_at_test_split']}.",
         "",
-        "| program | parameters | claimed | fresh validation | test | survived | question | 95% interval "
+        "| iteration | parameters | claimed | fresh validation | test | survived | question | 95% interval "
         "| p (Holm) | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for entry in found["programs"]:
-        name, params = entry["id"][:8], f"{entry['params']:,}"
+        name, params = entry["iteration"], f"{entry['params']:,}"
         validated = f"{entry['validation']['mean']['difference']:+.4f}" if "validation" in entry else "-"
         start = f"| {name} | {params} | {entry['claimed_gain']:+.4f} | {validated}"
         if "test" not in entry:
@@ -159,7 +159,7 @@ def _figure(entries: Sequence[Program]) -> str:
     ]
     for place, entry in enumerate(entries):
         y = 25 + row * place
-        parts.append(f'<text x="5" y="{y + 4}">{entry["id"][:8]}</text>')
+        parts.append(f'<text x="5" y="{y + 4}">iteration {entry["iteration"]}</text>')
         if "test" in entry:
             ends = list(entry["test"]["mean"]["answers"].values())[-1]["ci95"]
             parts.append(

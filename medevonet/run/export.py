@@ -10,6 +10,7 @@ agree with PyTorch in float32. Neither file of weights holds code: weights.pt is
 
 import argparse
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -22,7 +23,7 @@ from medevonet.data.dataset import Dataset, load_datasets
 from medevonet.referee import scoring
 from medevonet.referee.evaluation import ignore
 from medevonet.referee.starting import CandidateStarter, launcher_for
-from medevonet.run.confirm import fresh_seed
+from medevonet.run.confirm import fresh_seed, frozen
 from medevonet.run.environment import isolation_for
 from medevonet.run.folder import find_run
 from medevonet.run.settings import load_settings, task_of
@@ -48,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("id", metavar="ID", help="the beginning of a confirmed program's id")
+    parser.add_argument(
+        "id", metavar="ID", help="a confirmed program: its iteration, or the beginning of its id"
+    )
     parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run directory (latest)")
     parser.add_argument("--training", type=int, default=1, metavar="N", help="which training (1)")
     parser.add_argument(
@@ -67,7 +70,12 @@ def _main(options: argparse.Namespace) -> int:
     folder = options.output or run / "export" / record.stem
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: expected a folder that is empty or not there yet, found one in use")
-    export(run, record, options.training, folder, onnx=options.onnx, allow_unsafe=options.allow_unsafe)
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        export(run, record, options.training, draft, onnx=options.onnx, allow_unsafe=options.allow_unsafe)
+        draft.replace(folder)  # whole, or not there
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     print(f"exported: {folder}")
     return EXIT_COMPLETED
 
@@ -75,13 +83,17 @@ def _main(options: argparse.Namespace) -> int:
 def confirmed_record(run: Path, given: str, training: int) -> Path:
     """The record of a program's training in the run's confirmation. Raises UserError."""
     folder = run / "confirmation" / f"seed_{training - 1}"
-    found = sorted(folder.glob("*.json"))
-    matching = [path for path in found if given and path.stem.startswith(given)]
+    listed = frozen(run)[0] if (run / "confirmation").is_dir() else []
+    found = {each.iteration: folder / f"{each.id}.json" for each in listed}
+    found = {iteration: path for iteration, path in found.items() if path.is_file()}
+    if given.isdecimal() and int(given) in found:
+        return found[int(given)]
+    matching = [path for path in found.values() if given and path.stem.startswith(given)]
     if len(matching) != 1:
-        known = ", ".join(path.stem[:8] for path in found) or "none: run_evolution.py confirm trains them"
+        known = ", ".join(map(str, found)) or "none: run_evolution.py confirm trains them"
         raise UserError(
-            f"{given}: expected the beginning of one confirmed program's id, found {len(matching)} with "
-            f"training {training}; there are {known}"
+            f"{given}: expected the iteration of a confirmed program or the beginning of its id, found "
+            f"{len(matching)} with training {training}; there are {known}"
         )
     return matching[0]
 

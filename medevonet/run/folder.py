@@ -84,7 +84,7 @@ def point_latest(run: Path) -> None:
 
 
 def find_run(name: str, root: Path = RUNS) -> Path:
-    """The run directory that ``--resume`` means: a path, a name below ``root``, or ``latest``.
+    """The run directory that is meant: a path, a name below ``root``, or ``latest``.
 
     Raises:
         UserError: there is none, or it is not a run directory.
@@ -94,5 +94,5 @@ def find_run(name: str, root: Path = RUNS) -> Path:
     if not (run / "run_info.json").is_file():
         known = sorted(path.parent.name for path in root.glob("*/run_info.json"))
         found = f"the runs in {root} are {', '.join(known[-5:])}" if known else f"there is no run in {root}"
-        raise UserError(f"--resume {name}: expected a run directory with run_info.json; {found}")
+        raise UserError(f"{name}: expected a run directory with run_info.json; {found}")
     return run.resolve()

@@ -71,7 +71,8 @@ def read_run_info(run: Path) -> dict[str, Any]:
         info = json.loads(path.read_text(encoding="utf-8"))
         info["config"].keys()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: expected the settings of a run, found: {error!r}") from None
+        found = error.strerror if isinstance(error, OSError) else "something else, or a part of them"
+        raise UserError(f"{path}: expected the settings of a run, found: {found}") from None
     assert isinstance(info, dict)
     return info
 

@@ -99,7 +99,7 @@ class ConfirmationView:
         """
         found = []
         for entry in self.found["programs"]:
-            facts = {key: entry[key] for key in ("id", "params", "claimed_gain", "screen")}
+            facts = {key: entry[key] for key in ("id", "iteration", "params", "claimed_gain", "screen")}
             if "validation" in entry:
                 facts["validation_gain"] = entry["validation"]["mean"]["difference"]
             if "test" not in entry:
@@ -123,7 +123,7 @@ class ConfirmationView:
         for question in dict.fromkeys(row["question"] for row in tested):
             rows = [row for row in tested if row["question"] == question]
             drawn.add_scatter(
-                x=[row["id"][:8] for row in rows],
+                x=[f"iteration {row['iteration']}" for row in rows],
                 y=[row["test_gain"] for row in rows],
                 mode="markers",
                 name=question,
@@ -143,10 +143,10 @@ class ConfirmationView:
         )
 
     def _repr_html_(self) -> str:
-        heads = ("program", "claimed", "fresh validation", "test", "question", "95% interval", "p (Holm)")
+        heads = ("iteration", "claimed", "fresh validation", "test", "question", "95% interval", "p (Holm)")
         rows = [
             (
-                row["id"][:8],
+                str(row["iteration"]),
                 f"{row['claimed_gain']:+.4f}",
                 f"{row['validation_gain']:+.4f}" if "validation_gain" in row else "-",
                 f"{row['test_gain']:+.4f}" if "question" in row else "-",

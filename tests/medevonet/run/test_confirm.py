@@ -19,10 +19,11 @@ from tests.support import programs
 from tests.support.tiny_task import TinyTask
 
 SEEDS = 2
-SEED = Listed("00000000-0000-4000-8000-000000000001", 0.90, 0.90, 2000, programs.SOUND)
-SAME = Listed("00000000-0000-4000-8000-000000000002", 0.95, 0.92, 1000, programs.SOUND)
+SEED = Listed("00000000-0000-4000-8000-000000000001", 0, 0.90, 0.90, 2000, programs.SOUND)
+SAME = Listed("00000000-0000-4000-8000-000000000002", 4, 0.95, 0.92, 1000, programs.SOUND)
 BROKEN = Listed(
     "00000000-0000-4000-8000-000000000003",
+    7,
     0.99,
     0.93,
     500,
@@ -75,9 +76,11 @@ def test_a_list_that_was_changed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected --seeds 2, with which this confirmation began, found 3"):
         freeze(tmp_path, lambda: [], 3)
     path = tmp_path / "confirmation" / "list.json"
-    path.write_text(path.read_text().replace(SAME.id, BROKEN.id))
-    with pytest.raises(UserError, match="found one that its hash does not fit"):
-        freeze(tmp_path, lambda: [], SEEDS)
+    written = path.read_text()
+    for damaged in (written.replace(SAME.id, BROKEN.id), written[:-20], "{", "[]", "\0"):
+        path.write_text(damaged)
+        with pytest.raises(UserError, match="found one that its hash does not fit"):
+            freeze(tmp_path, lambda: [], SEEDS)
 
 
 def test_a_gain_that_validation_does_not_show_leaves_the_test_split_closed(

@@ -1,8 +1,10 @@
 """A confirmed training taken away: repeated, checked against what was kept, run by onnxruntime."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny: TinyTask) -> Path:
     run = create_run(tmp_path_factory.mktemp("runs"))
     task = tiny.config(epochs=1)
     write_run_info(run, {"task": task.model_dump(mode="json"), "evaluator": {"isolation": "process"}}, {})
-    listed = freeze(run, lambda: [Listed(ID, 0.9, 0.9, 2000, programs.SOUND)], 2)
+    listed = freeze(run, lambda: [Listed(ID, 3, 0.9, 0.9, 2000, programs.SOUND)], 2)
     train_all(run, listed, 2, task, Limits(60), "process", 1)
     return run
 
@@ -44,10 +46,26 @@ def test_an_export_is_the_confirmed_training(run: Path, capsys: pytest.CaptureFi
     assert "found one in use" in capsys.readouterr().err
 
 
+def test_a_training_that_comes_out_differently_is_not_exported(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other, ignore=shutil.ignore_patterns("export"))
+    kept = other / "confirmation" / "seed_0" / f"{ID}.npz"
+    arrays = dict(np.load(kept))
+    arrays["four_val_probs"] = arrays["four_val_probs"][:, ::-1]
+    np.savez(kept, **arrays)
+    assert main(["export", "3", str(other)]) == 2
+    assert (
+        "four: expected the probabilities of the confirmed training, found others" in capsys.readouterr().err
+    )
+    assert list((other / "export").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (["2000"], "found 0 with training 1; there are 10000000"),
+        (["2000"], "found 0 with training 1; there are 3"),
         ([""], "found 0 with training 1"),
         ([ID, "--training", "3"], "found 0 with training 3; there are none"),
     ],

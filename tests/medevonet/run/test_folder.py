@@ -59,7 +59,7 @@ def test_no_such_run_names_those_there_are(tmp_path: Path) -> None:
 
 def test_a_dangling_latest_is_a_users_error(tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to("gone")
-    with pytest.raises(UserError, match="--resume latest: expected a run directory"):
+    with pytest.raises(UserError, match="latest: expected a run directory"):
         find_run("latest", tmp_path)
 
 
