@@ -177,6 +177,11 @@ def settings_of(table: Table, arm: Arm, budget: float, seed: int) -> Config:
 
 def search(table: Table, arm: Arm, budget: float, seed: int) -> Found:
     """One search at a total cost of ``budget``, its final included."""
+    return _found(table, *run(table, arm, budget, seed))
+
+
+def run(table: Table, arm: Arm, budget: float, seed: int) -> "tuple[State, Curve]":
+    """The same search, and all that is known at its end."""
     config = settings_of(table, arm, budget, seed)
     initial = code_of(table.space.initial(random_source(seed, 0, "initial")))
     curve = Curve(table)
@@ -194,7 +199,7 @@ def search(table: Table, arm: Arm, budget: float, seed: int) -> Found:
         final = FinalStage(config, looker, state, record, stopping)
         controller = Controller(config, steps, executor, state, record, stopping, looks, final)
         asyncio.run(controller.run(initial))
-    return _found(table, state, curve)
+    return state, curve
 
 
 def _found(table: Table, state: State, curve: Curve) -> Found:

@@ -39,7 +39,7 @@ class Table:
 
     ``truth`` is (programs, units), ``cells`` (programs,) the number of the archive's cell. Noise is normal
     with a ``sigma`` by unit or, where that is None, drawn from ``residuals``, (programs, units, repeats)
-    about the truth: those of the program's neighbours by score too, so that repeats never run out.
+    about the truth: those of the program, and of so many ``neighbours`` by score on either side.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Table:
     residuals: Floats | None = None
     order: NDArray[np.int64] | None = None  # programs by score, and
     place: NDArray[np.int64] | None = None  # where each stands there: for residuals
+    neighbours: int = 0
 
     def fitness(self, program: int) -> float:
         return float(self.truth[program].mean())
@@ -66,16 +67,18 @@ class Table:
         assert self.residuals is not None
         assert self.order is not None
         assert self.place is not None
-        near = int(self.place[program]) + rng.randrange(-_NEIGHBOURS, _NEIGHBOURS + 1)
+        near = int(self.place[program]) + rng.randrange(-self.neighbours, self.neighbours + 1)
         other = self.order[min(max(near, 0), len(self.order) - 1)]
         return float(self.truth[program, unit] + rng.choice(self.residuals[other, unit]))
 
 
-_NEIGHBOURS = 10  # on either side, whose residuals a measurement may have
-
-
 def with_residuals(
-    name: str, units: Sequence[Unit], values: Floats, cells: NDArray[np.int64], space: Space
+    name: str,
+    units: Sequence[Unit],
+    values: Floats,
+    cells: NDArray[np.int64],
+    space: Space,
+    neighbours: int,
 ) -> Table:
     """A table of repeated measurements, (programs, units, repeats); their mean counts as the truth."""
     truth = values.mean(axis=2)
@@ -84,7 +87,7 @@ def with_residuals(
     order = np.argsort(truth.mean(axis=1), kind="stable")
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    return Table(name, tuple(units), truth, cells, space, None, residuals, order, place)
+    return Table(name, tuple(units), truth, cells, space, None, residuals, order, place, neighbours)
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,8 @@ def _load(path: str, sizes: Sequence[int]) -> list[dict[str, list[float]]]:
     return [entries["".join(map(str, choices.digits(number)))] for number in range(len(entries))]
 
 
-def _bins(values: Floats, count: int) -> NDArray[np.int64]:
+def bins(values: Floats, count: int) -> NDArray[np.int64]:
+    """Which of ``count`` equal bins from the lowest to the highest value."""
     edges = np.linspace(values.min(), values.max(), count + 1)[1:-1]
     return np.digitize(values, edges).astype(np.int64)
 
@@ -167,7 +171,7 @@ def nas_bench_201(datasets: Sequence[str], sigma: Sequence[float], name: str = "
         Unit(dataset, dataset, cost=time / times[0]) for dataset, time in zip(datasets, times, strict=True)
     )
     size, latency = np.log10(mean(tables[0], "model_size")), mean(tables[0], "latency")
-    cells = _bins(size, 6) * 6 + _bins(latency, 6)
+    cells = bins(size, 6) * 6 + bins(latency, 6)
     space = Choices(_OPERATIONS, truth.mean(axis=1))
     return Table(name or "+".join(datasets), units, truth, cells, space, tuple(sigma))
 
@@ -185,7 +189,7 @@ def hpolib(dataset: str) -> Table:
     size, time = (np.log10([entry[name][0] for entry in entries]) for name in ("model_size", "train_time"))
     space = Choices(_HPOLIB, values.mean(axis=1))
     units = (Unit(dataset, dataset),)
-    return with_residuals(dataset, units, values[:, None, :], _bins(size, 6) * 6 + _bins(time, 6), space)
+    return with_residuals(dataset, units, values[:, None, :], bins(size, 6) * 6 + bins(time, 6), space, 10)
 
 
 Maker = Callable[[], Table]

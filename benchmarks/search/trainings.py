@@ -7,10 +7,12 @@ training, appended as it ends, so that a call that was cut off goes on where it 
 import base64
 import json
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,7 @@ def unpack(text: str) -> NDArray[np.float64]:
 def fewer_images(source: Path, count: int, folder: Path) -> DatasetConfig:
     """A copy of a MedMNIST file with its first ``count`` training images; held-out splits stay whole."""
     name = f"{source.stem}{count}"
+    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.npz"
     if not target.is_file():
         with np.load(source) as arrays:
@@ -86,20 +89,29 @@ def order(programs: Sequence[str], datasets: Sequence[str], repeats: int) -> Ite
 
 def measure(
     programs: Mapping[str, str],
-    datasets: Mapping[str, str | DatasetConfig],
+    datasets: Mapping[str, DatasetConfig],
     repeats: int,
     path: Path,
     workers: int,
+    settings: Mapping[str, Any],
+    seconds: float = float("inf"),
 ) -> Iterator[Training]:
-    """Train what ``path`` has no record of, append it and yield it. A program that failed is left out."""
-    known = read(path)
+    """Train what ``path`` has no record of, append it and yield it. A program that failed is left out.
+
+    ``settings`` of the task, beside those of ``_train``. After so many seconds no training is begun.
+    """
+    known, start = read(path), time.monotonic()
     failed = {training.program for training in known.values() if training.failure}
 
     def run(key: tuple[str, str, int]) -> Training | None:
         program, dataset, repeat = key
-        if program in failed:
+        if program in failed or time.monotonic() - start > seconds:
             return None
-        training = _train(program, programs[program], dataset, datasets[dataset], repeat, server)
+        task = TaskConfig(
+            datasets=[datasets[dataset]], seeds={}, size=28, seed=repeat, device="cpu", threads=1,
+            download=False, bootstrap_replicates=100, **settings,
+        )  # fmt: skip
+        training = _train(program, programs[program], dataset, task, server)
         if training.failure:
             failed.add(program)
         return training
@@ -113,13 +125,8 @@ def measure(
                 yield training
 
 
-def _train(
-    name: str, code: str, dataset: str, entry: str | DatasetConfig, repeat: int, server: ForkServer
-) -> Training:
-    task = TaskConfig(
-        datasets=[entry], seeds={}, size=28, seed=repeat, device="cpu", threads=1, download=False,
-        bootstrap_replicates=100,
-    )  # fmt: skip
+def _train(name: str, code: str, dataset: str, task: TaskConfig, server: ForkServer) -> Training:
+    repeat = task.seed
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program.py"
         program.write_text(code, encoding="utf-8")
