@@ -11,6 +11,7 @@
 Runs write where temporary files go: TMPDIR=/dev/shm leaves the disk out.
 
     python benchmarks/scale.py [archive] [workers] [datasets]
+    python benchmarks/scale.py --executor workers|ray|local [--slots 1,8,32]
 """
 
 import argparse
@@ -22,7 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import machine
-from benchmarks.scaling import archive, datasets, workers
+from benchmarks.scaling import archive, away, datasets, workers
+from benchmarks.scaling.workers import SECONDS
 from openevolve.evaluating.isolation import ForkServer
 
 ARCHIVES = {
@@ -49,6 +51,22 @@ def report_archive() -> None:
             "cpu_ms": (points[0].cpu, points[-1].cpu),
             "rss_mb": (points[0].memory_mb, points[-1].memory_mb),
         })  # fmt: skip
+
+
+def report_executor(executor: str, counts: Sequence[int]) -> None:
+    """Slots of workers (eight a process) or of Ray, measured once all of them are there."""
+    print(f"\nslots of executor={executor}, one run each, 15 s of it")
+    print(
+        "slots  iterations/s  of what evaluations alone allow  overhead, ms  driver's CPU ms an iteration  MB"
+    )
+    for count in counts:
+        p = away.measure(count, executor)
+        overhead = 1e3 * (count / p.iterations_per_second - SECONDS)
+        print(
+            f"{p.workers:5}{p.iterations_per_second:14.2f}{p.share:33.1%}{overhead:14.0f}{p.cpu:30.2f}"
+            f"{p.memory_mb:4.0f}",
+            flush=True,
+        )
 
 
 def report_workers() -> None:
@@ -104,10 +122,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(REPORTS)}; all")
-    parts = parser.parse_args(arguments).parts or list(REPORTS)
+    parser.add_argument("--executor", choices=["local", "workers", "ray"], help="the slots of this one alone")
+    parser.add_argument("--slots", default="1,2,4,8,16,32,64", help="with --executor: so many, one by one")
+    options = parser.parse_args(arguments)
+    parts = options.parts or list(REPORTS)
     if unknown := sorted(set(parts) - set(REPORTS)):
         parser.error(f"expected parts among {', '.join(REPORTS)}, found {', '.join(unknown)}")
     print(f"hardware: {machine.hardware()}; python: {platform.python_version()}")
+    if options.executor:
+        report_executor(options.executor, list(map(int, options.slots.split(","))))
+        parts = []
     for part in parts:
         REPORTS[part]()
     print(f"\nmachine's load: {machine.load()}")

@@ -11,9 +11,9 @@ from pathlib import Path
 from benchmarks.overhead.timeline import Timeline
 from openevolve.evaluating.isolation.watch import descendants
 
-_PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2]
 _ROUNDS = 12  # evaluations on each worker
-_SECONDS = 0.5  # of an evaluation
+SECONDS = 0.5  # of an evaluation
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ def measure(workers: int) -> Point:
     with tempfile.TemporaryDirectory(prefix="scale_") as name:
         command = [sys.executable, "-m", "benchmarks.scaling.workers", name, str(workers)]
         memory = 0.0
-        with subprocess.Popen(command, cwd=_PROJECT, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
             while process.poll() is None:
-                memory = max(memory, sum(map(_proportional_mb, descendants(process.pid))))
+                memory = max(memory, sum(map(proportional_mb, descendants(process.pid))))
                 time.sleep(0.2)
         if process.returncode:
             raise SystemExit(f"expected a finished run with {workers} workers, found {process.returncode}")
@@ -41,13 +41,13 @@ def measure(workers: int) -> Point:
     return Point(
         workers=workers,
         iterations_per_second=iterations / seconds,
-        share=iterations / seconds * _SECONDS / workers,
+        share=iterations / seconds * SECONDS / workers,
         cpu=1e3 * cpu_seconds / iterations,
         memory_mb=memory,
     )
 
 
-def _proportional_mb(pid: int) -> float:
+def proportional_mb(pid: int) -> float:
     """Resident memory of a process, pages that it shares with others divided among them."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -67,7 +67,7 @@ def _run(folder: Path, workers: int) -> None:
         "proposals_ahead": workers,  # a worker never waits for a proposal
     }
     timeline = Timeline()
-    waits = {workload.WAIT_VARIABLE: str(_SECONDS)}
+    waits = {workload.WAIT_VARIABLE: str(SECONDS)}
     ours.run(check(Config, settings, "settings"), folder, timeline, waits)
     samples = timeline.samples
     first, last = samples[workers], samples[-1]

@@ -246,6 +246,7 @@ def _evolve(
                 environment=evaluation_environment(setup.task, run, setup.config.evaluator.isolation),
                 evaluator_isolates=True,
                 worker=WORKER,
+                prepare="medevonet.run.worker:prepare",
                 begun=begun,
             ),
             display,

@@ -20,10 +20,10 @@ from medevonet.run.environment import (
 )
 from medevonet.run.folder import PROJECT
 from medevonet.task import TaskConfig
-from openevolve.commands.worker import Machine
 from openevolve.commands.worker import main as work
 from openevolve.errors import UserError
 from openevolve.evaluating.cores import available_cores
+from openevolve.evaluating.remote.carrying import Machine
 from openevolve.evaluating.remote.messages import Protocol
 
 COMMAND = "python run_evolution.py worker"

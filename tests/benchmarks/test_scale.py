@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import scale
 from benchmarks.overhead.timeline import Sample
-from benchmarks.scaling import archive, datasets, workers
+from benchmarks.scaling import archive, away, datasets, workers
 from openevolve.evaluating.isolation import ForkServer
 
 
@@ -36,3 +36,10 @@ def test_an_unknown_part_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         scale.main(["archives"])
     assert "expected parts among archive, workers, datasets, found archives" in capsys.readouterr().err
+
+
+def test_slots_elsewhere_are_measured_once_all_are_there() -> None:
+    point = away.measure(2, "workers", window=4)
+    assert point.workers == 2
+    assert 0 < point.share <= 1.05
+    assert min(point.cpu, point.memory_mb) > 0

@@ -11,7 +11,6 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from openevolve.commands.evolve import guard
@@ -19,24 +18,14 @@ from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
 from openevolve.evaluating.channel import Unusable
 from openevolve.evaluating.isolation import establish
-from openevolve.evaluating.remote.carrying import check_protocol, local_executor
+from openevolve.evaluating.remote.carrying import Machine, check_protocol, local_executor
 from openevolve.evaluating.remote.folder import SharedFolder
 from openevolve.evaluating.remote.messages import DriverBeat, Protocol
 from openevolve.evaluating.remote.worker import Worker
 
 COMMAND = "openevolve worker"
 
-Prepare = Callable[[Protocol, "Machine"], None]  # raises UserError where this machine must not measure
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a worker offers."""
-
-    slots: int = 1
-    devices: tuple[str, ...] = ()
-    patience: float = 300.0  # seconds to wait for a driver that has not come yet, or is gone
-    allow_unsafe: bool = False
+Prepare = Callable[[Protocol, Machine], None]  # raises UserError where this machine must not measure
 
 
 def main(

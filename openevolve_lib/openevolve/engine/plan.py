@@ -26,4 +26,5 @@ class Plan:
     # The evaluator is trusted and puts programs within walls itself: none stand around it.
     evaluator_isolates: bool = False
     worker: str = "openevolve worker"  # the command of a worker, where such measure
+    prepare: str = "openevolve.commands.worker:within_walls"  # module:function that it calls first
     begun: Callable[[], None] = lambda: None  # called once nothing stands in the way of the run

@@ -164,6 +164,7 @@ def _executor(plan: Plan, walls: Walls | None, resumed: bool) -> Executor:
         walls=walls,
         resumed=resumed,
         worker=plan.worker,
+        prepare=plan.prepare,
     )
     executor: Executor = cls.build(site, settings_of(cls, plan.config))
     return executor

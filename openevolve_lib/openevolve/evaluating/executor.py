@@ -51,6 +51,7 @@ class Site:
     walls: Walls | None = None  # around evaluations; None: the evaluator puts programs within walls
     resumed: bool = False  # whether the journal holds anything yet
     worker: str = "openevolve worker"  # the command that starts a worker of such a run
+    prepare: str = "openevolve.commands.worker:within_walls"  # what a worker calls first
 
 
 class Executor(Protocol):

@@ -51,9 +51,7 @@ class WorkersExecutor:
         self.told: Hear = unheard_progress
         self._lease = settings.lease
         self._folder = SharedFolder(settings.folder or site.folder / "workers")
-        protocol = protocol_of(
-            site.config, site.evaluator, site.file_suffix, dict(site.environment), site.walls, site.worker
-        )
+        protocol = protocol_of(site)
         self._protocol, self._session = protocol.digest(), uuid4().hex
         self._closed = False
         self._waiting: dict[str, Waiting] = {}

@@ -2,11 +2,12 @@
 
 import platform
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openevolve.errors import RunInterrupted, UserError
-from openevolve.evaluating.executor import Look
+from openevolve.evaluating.executor import Look, Site
 from openevolve.evaluating.isolation import Walls
 from openevolve.evaluating.local import LocalExecutor
 from openevolve.evaluating.remote.messages import VERSION, Found, Order, Protocol, Result, RungFound, Verdict
@@ -22,24 +23,28 @@ Ask = Callable[[RungFound], Awaitable[Verdict]]
 _OWN = ("parallel_evaluations", "devices")  # settings that are each worker's own
 
 
-def protocol_of(
-    config: EvaluatorConfig,
-    evaluator: Path,
-    file_suffix: str,
-    environment: dict[str, str],
-    walls: Walls | None,
-    command: str,
-) -> Protocol:
+@dataclass(frozen=True)
+class Machine:
+    """What a worker offers."""
+
+    slots: int = 1
+    devices: tuple[str, ...] = ()
+    patience: float = 300.0  # seconds to wait for a driver that has not come yet, or is gone
+    allow_unsafe: bool = False
+
+
+def protocol_of(site: Site) -> Protocol:
     """How this run measures, for workers elsewhere."""
     return Protocol(
         engine=_engine(),
-        sources=code_identity(evaluator),
-        evaluator=str(evaluator.resolve()),
-        file_suffix=file_suffix,
-        settings=config.model_dump(mode="json", exclude=set(_OWN)),
-        environment=environment,
-        walls=walls.to_json() if walls else None,
-        command=command,
+        sources=code_identity(site.evaluator),
+        evaluator=str(site.evaluator.resolve()),
+        file_suffix=site.file_suffix,
+        settings=site.config.model_dump(mode="json", exclude=set(_OWN)),
+        environment=dict(site.environment),
+        walls=site.walls.to_json() if site.walls else None,
+        command=site.worker,
+        prepare=site.prepare,
     )
 
 

@@ -53,6 +53,7 @@ class Protocol(Message):
     environment: Mapping[str, str]
     walls: Mapping[str, Any] | None  # around evaluations; None: the evaluator puts programs within walls
     command: str  # that starts a worker of such a run
+    prepare: str  # module:function that a worker calls before anything else: it tries out walls, finds data
 
     def digest(self) -> str:
         return digest_of(self.model_dump(mode="json"))
