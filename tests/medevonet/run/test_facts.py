@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from medevonet.run.facts import recipe, with_facts
 from medevonet.task import DatasetConfig, TaskConfig
 from openevolve.settings.files import load_config
@@ -27,6 +29,14 @@ def test_a_last_batch_of_one_image_is_no_step() -> None:
 def test_a_data_set_of_the_users_own_is_named(tmp_path: Path) -> None:
     own = DatasetConfig(name="mine", path=tmp_path / "mine.npz", label_kind="multi-class")
     assert "mine: a data set of the user's own." in recipe(TaskConfig(datasets=[own], seeds={}))
+
+
+def test_images_of_a_file_of_the_users_own_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, train_labels=np.zeros((70, 1)), val_labels=np.zeros((9, 1)))
+    own = DatasetConfig(name="mine", path=path, label_kind="binary")
+    task = TaskConfig(datasets=[own], seeds={}, epochs=3, batch_size=64)
+    assert "mine: 70 training and 9 validation images, 6 steps." in recipe(task)
 
 
 def test_facts_of_the_users_own_stay() -> None:
