@@ -24,8 +24,7 @@ def tried(context: Context, config: Config, templates: Templates) -> str:
         table("On this program and those that it was made from, latest first", known.lineage),
         table("On other programs, the largest differences", known.elsewhere),
     ]
-    if known.under_way:
-        lines = (f"- {i}: {quoted(words) if words else 'not known yet'}" for i, words in known.under_way)
+    if lines := [f"- {i}: {quoted(words)}" for i, words in known.under_way if words]:
         parts.append("Being tried at this moment, by others:\n\n" + "\n".join(lines))
     shown = list(filter(None, parts))
     if not shown:
@@ -38,7 +37,11 @@ def rooms(context: Context, config: Config, templates: Templates) -> str:
     """Empty cells beside the parent's."""
     if not config.prompt.num_tried or not context.known.rooms:
         return ""
-    return templates["rooms"].render(rooms="; ".join(map(_room, context.known.rooms)))
+    axes = dict.fromkeys(room.axis for room in context.known.rooms)
+    metrics = context.parent.metrics
+    here = ", ".join(f"{axis} {metrics[axis]:.3g}" for axis in axes if axis in metrics)
+    found = "; ".join(map(_room, context.known.rooms))
+    return templates["rooms"].render(here=f" ({here})" if here else "", rooms=found)
 
 
 def operator(context: Context, config: Config, templates: Templates) -> str:
