@@ -3,10 +3,11 @@
     MEDMNIST_ROOT=... uv run python benchmarks/presets.py REPLIES [PRESET ...] [--iterations 40]
 
 REPLIES is a folder with ``good/``: replies of a language model, each with a full program. A server on
-loopback answers each prompt with one of them, which the prompt determines. A run of each preset on
-BreastMNIST at 28 px (one epoch: what is shown is that the ways work, not what they find) is ended by SIGKILL
-after half of its iterations, resumed to its end, and replayed with ``--replay``. Choices, programs and scores
-of the replay have to be those of the run. Prints a line for each preset; exits with 1 where one differs.
+loopback answers each prompt with one of them, which the prompt determines; where a block is asked for, with
+that block and another number in it. A run of each preset on BreastMNIST at 28 px (one epoch: what is shown is
+that the ways work, not what they find) is ended by SIGKILL after half of its iterations, resumed to its end,
+and replayed with ``--replay``. Every event of the replay (choices, programs, scores, reviews) has to be that
+of the run, byte for byte, but for times. Prints a line for each preset; exits with 1 where one differs.
 """
 
 import argparse
@@ -17,19 +18,26 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from random import Random
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from benchmarks.machine import hardware, load  # noqa: E402
+from openevolve.proposing.edits.fences import fenced_blocks  # noqa: E402
+from openevolve.state.comparing import same_search  # noqa: E402
 from openevolve.state.journal import read_journal  # noqa: E402
-from tests.support.keyed_model import Keyed  # noqa: E402
+from tests.support.keyed_model import Keyed, Messages  # noqa: E402
 from tests.support.llm_server import ReplyServer  # noqa: E402
+from tests.support.preset_runs import varied  # noqa: E402
 from tests.support.walks import wait_for_events  # noqa: E402
 
-PRESETS = ("medevonet", "openevolve", "guided-evolution", "evoprompting", "evolyth")
+PRESETS = (
+    "medevonet", "openevolve", "guided-evolution", "evoprompting", "evolyth",
+    "best-of-n", "sequential", "random-parents", "hill-climbing",
+)  # fmt: skip
 SETTINGS = (
     "deterministic=true", "lag=0", "task.datasets=[breastmnist]", "task.size=28", "task.epochs=1",
     "task.seeds={}", "task.threads=1", "task.bootstrap_replicates=100", "fidelity=full",
@@ -46,9 +54,10 @@ def main() -> int:
     parser.add_argument("--iterations", type=int, default=40)
     options = parser.parse_args()
     texts = [path.read_text(encoding="utf-8") for path in sorted((options.replies / "good").glob("*.md"))]
-    print(f"{'preset':<18} scored  failed  refused  calls  replay")
+    print(f"{hardware()}; load {load()}")
+    print(f"{'preset':<18} scored  failed  refused  calls  seconds  replay")
     differ = False
-    with ReplyServer([Keyed(lambda messages, rng: rng.choice(texts))]) as server:
+    with ReplyServer([Keyed(answers(texts))]) as server:
         for preset in options.presets:
             with tempfile.TemporaryDirectory(prefix="presets-") as folder:
                 same = trial(Path(folder), preset, options.iterations, server)
@@ -56,10 +65,22 @@ def main() -> int:
     return int(differ)
 
 
+def answers(texts: Sequence[str]) -> Callable[[Messages, Random], str]:
+    """What the scripted model says: a whole recorded program or, where a block is asked for, another one."""
+
+    def answer(messages: Messages, rng: Random) -> str:
+        if "the whole new block" not in messages[-1]["content"]:
+            return rng.choice(texts)
+        shown = fenced_blocks(messages[1]["content"])[-2]  # the last is a pattern of the answer
+        return f"Another number.\n\n```python\n{varied(shown.text, rng)}```\n"
+
+    return answer
+
+
 def trial(folder: Path, preset: str, iterations: int, server: ReplyServer) -> bool:
     """Whether the replay of a run that was killed and resumed is that run."""
     settings = [*SETTINGS, f"search.preset={preset}", f"llm.api_base={server.api_base}"]
-    asked_before = len(server.requests)
+    asked_before, began = len(server.requests), time.monotonic()
     process = subprocess.Popen(
         command("--iterations", str(iterations), *options_of(settings)),
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
@@ -76,14 +97,19 @@ def trial(folder: Path, preset: str, iterations: int, server: ReplyServer) -> bo
     finish(folder, "--resume", str(run))
     calls = len(server.requests) - asked_before
     finish(folder, "--iterations", str(iterations), "--replay", str(run), *options_of(settings))
-    whole, again = story(run / "openevolve/journal.jsonl"), story(journal)
-    ends = Counter(str(row["outcome"]["failure"]) for i, row in whole.items() if i)
-    invalid, scored = ends.pop("proposal_invalid", 0), ends.pop("None", 0)
-    verdict = "the same" if whole == again else "differs"
-    print(
-        f"{preset:<18} {scored:>6}  {sum(ends.values()):>6}  {invalid:>7}  {calls:>5}  {verdict}", flush=True
+    seconds = time.monotonic() - began
+    equal, differs = same_search(run / "openevolve/journal.jsonl", journal)
+    ends = Counter(
+        str(event["outcome"]["failure"])
+        for event in read_journal(journal)
+        if event["event"] == "measured" and event["iteration"]
     )
-    return whole == again and sorted(whole) == list(range(iterations + 1))
+    all_there = sum(ends.values()) == iterations
+    invalid, scored = ends.pop("proposal_invalid", 0), ends.pop("None", 0)
+    verdict = f"differs at {differs}" if differs else f"all {equal} events equal"
+    counts = f"{scored:>6}  {sum(ends.values()):>6}  {invalid:>7}  {calls:>5}  {seconds:>7.0f}"
+    print(f"{preset:<18} {counts}  {verdict}", flush=True)
+    return not differs and all_there
 
 
 def options_of(settings: list[str]) -> list[str]:
@@ -107,20 +133,6 @@ def finish(folder: Path, *options: str) -> None:
 def environment() -> Mapping[str, str]:
     keys = {"AZURE_OPENAI_API_KEY": "", "OPENAI_API_KEY": "recorded"}
     return dict(os.environ) | keys | {"no_proxy": "127.0.0.1"}
-
-
-def story(journal: Path) -> dict[int, dict[str, Any]]:
-    """Choice, program and outcome by iteration, but for how long it took."""
-    found: dict[int, dict[str, Any]] = {}
-    for event in read_journal(journal):
-        if event["event"] == "selected":
-            found.setdefault(event["choice"]["iteration"], {})["choice"] = event["choice"]
-        elif event["event"] == "proposed":
-            found.setdefault(event["program"]["iteration"], {})["program"] = event["program"]
-        elif event["event"] == "measured":
-            outcome = {k: v for k, v in event["outcome"].items() if k in ("metrics", "failure", "message")}
-            found.setdefault(event["iteration"], {})["outcome"] = outcome
-    return found
 
 
 if __name__ == "__main__":
