@@ -23,12 +23,13 @@ def recipe(task: TaskConfig) -> list[str]:
     """A line each: how programs are trained, on what, and how their score is formed."""
     return [
         f"Images of {task.size} x {task.size} pixels, {task.epochs} epochs of AdamW, one-cycle schedule, "
-        f"batches of {task.batch_size}, learning rates to {task.max_lr:g}, decay {task.weight_decay:g}; no augmentation.",
+        f"batches of {task.batch_size}, learning rates to {task.max_lr:g}, decay {task.weight_decay:g}; "
+        "no augmentation.",
         *(_dataset(entry, task) for entry in task.datasets),
         "The score is the mean over the data sets of the validation AUC at a training's best epoch; several "
         "trainings on one data set are averaged.",
-        "± is a standard error: that of mean_val_auc is over validation images, that of a data set's AUC over "
-        "its trainings. cost is the number of images trained on.",
+        "± is a standard error: that of mean_val_auc is over validation images, that of a data set's AUC "
+        "over its trainings. cost is the number of images trained on.",
         "params is log10 of the number of parameters, efficiency -log10 of the multiply-adds of one image.",
     ]
 

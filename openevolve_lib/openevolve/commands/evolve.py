@@ -3,6 +3,7 @@
 openevolve-run initial_program.py evaluator.py -c config.yaml -i 100
 openevolve-run initial_program.py evaluator.py -i 20 --offline    no language model
 openevolve-run initial_program.py evaluator.py --set evaluator.timeout=60
+openevolve-run --problem DIR -i 20      model.py, train_eval.py and goal_prompt.md of a folder
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import get_args
 from openevolve.commands.display import display_for_terminal
 from openevolve.commands.exits import EXIT_COMPLETED, EXIT_INTERRUPTED, EXIT_STOPPED_EARLY, EXIT_USER_ERROR
 from openevolve.commands.lasting_streams import lasting_output
+from openevolve.commands.research_problem import ResearchProblem
 from openevolve.engine.finished import nothing_to_do
 from openevolve.engine.plan import Plan
 from openevolve.engine.run import Result, execute, read_program
@@ -97,8 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="openevolve-run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("initial_program", type=Path)
-    parser.add_argument("evaluation_file", type=Path, help="defines evaluate(program_path)")
+    parser.add_argument("initial_program", type=Path, nargs="?")
+    parser.add_argument("evaluation_file", type=Path, nargs="?", help="defines evaluate(program_path)")
+    parser.add_argument("--problem", type=Path, metavar="DIR", help="a research problem, in their place")
     parser.add_argument("-c", "--config", type=Path, help="YAML settings")
     parser.add_argument("-o", "--output", type=Path, help="the run's folder; a run in it is continued")
     parser.add_argument("-i", "--iterations", type=int, help="max_iterations")
@@ -118,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    problem = _problem(options)
     folder = _output_folder(options)
     config = _config(options, _overrides(options))
     if options.checkpoint is not None:
@@ -137,6 +141,8 @@ def _run(options: argparse.Namespace) -> int:
         evaluator=options.evaluation_file,
         folder=folder,
         models=recorded.models(folder / "journal.jsonl") if recorded else models_of_environment,
+        environment=problem.environment(config) if problem else {},
+        beside=(problem.folder,) if problem else (),
         begun=lambda: _announce(*(f"note: {note}" for note in config.notes), f"isolation: {isolation.line}"),
     )
     try:
@@ -151,8 +157,29 @@ def _run(options: argparse.Namespace) -> int:
     return exit_code(result)
 
 
+def _problem(options: argparse.Namespace) -> ResearchProblem | None:
+    """That of ``--problem``, whose files take the place of the arguments. Raises UserError."""
+    given = [path for path in (options.initial_program, options.evaluation_file) if path is not None]
+    if options.problem is None:
+        if len(given) < 2:
+            raise UserError(
+                "expected INITIAL_PROGRAM and EVALUATION_FILE, or --problem DIR, found "
+                f"{given[0] if given else 'neither'}"
+            )
+        return None
+    if given:
+        raise UserError(f"--problem: expected no other program or evaluator, found {given[0]}; leave it out")
+    problem = ResearchProblem(options.problem)
+    options.initial_program, options.evaluation_file = problem.program, problem.evaluator
+    options.config = options.config or problem.config
+    return problem
+
+
 def _config(options: argparse.Namespace, overrides: Sequence[Override]) -> Config:
-    config = load_config(options.config, [*options.overrides, *overrides])
+    problem = ResearchProblem(options.problem) if options.problem else None
+    below = [problem.layer()] if problem else []
+    config = load_config(options.config, [*options.overrides, *overrides], lowest=below)
+    config = problem.in_workspaces(config) if problem else config
     return with_language_of(_with_server(config, options.api_base), options.initial_program)
 
 

@@ -23,6 +23,7 @@ class Plan:
     proposer: Proposer | None = None  # one that was built already, instead of config.proposer
     reflection: Reflection | None = None  # likewise
     environment: Mapping[str, str] = field(default_factory=dict)  # of evaluations, beside the clean one
+    beside: tuple[Path, ...] = ()  # folders that evaluations may read as they read the evaluator's own
     # The evaluator is trusted and puts programs within walls itself: none stand around it.
     evaluator_isolates: bool = False
     worker: str = "openevolve worker"  # the command of a worker, where such measure

@@ -178,13 +178,14 @@ def evaluation_walls(plan: Plan) -> Walls | None:
     """
     if plan.evaluator_isolates or plan.config.evaluator.isolation != "strict":
         return None
-    folder, output = plan.evaluator.resolve().parent, plan.folder.resolve()
-    if output == folder:
+    output = plan.folder.resolve()
+    folders = tuple(folder.resolve() for folder in (plan.evaluator.parent, *plan.beside))
+    if output in folders:
         raise UserError(
             f"{plan.folder}: expected a folder of its own for the run, found that of the evaluator, which "
             "programs may read; name another one with --output"
         )
-    beside = (path for path in folder.iterdir() if not path.name.startswith("."))
+    beside = (path for folder in folders for path in folder.iterdir() if not path.name.startswith("."))
     shared = plan.config.strategies.get(plan.config.executor, {}).get("folder")  # with workers
     own = [output, *([Path(shared).resolve()] if shared else [])]
     readable = [path for path in beside if not any(place.is_relative_to(path.resolve()) for place in own)]
@@ -194,7 +195,7 @@ def evaluation_walls(plan: Plan) -> Walls | None:
         readable.append(path.resolve())
     return Walls(
         tuple(readable),
-        (folder,),
+        folders,
         processes=64,
         gpu=True,
         threads=2048,

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -25,6 +25,7 @@ from openevolve.llm.base import Attempt, Completion, CompletionFailed, Message, 
 from openevolve.llm.status import Status
 
 _MOST_BYTES = 8 * 2**20  # of an answer
+_IGNORED = ignore_patterns(".*", "__pycache__", "openevolve_output")  # of a problem's folder: runs, keys
 _DETAIL = 300  # characters of what a command wrote to its standard error
 
 
@@ -86,7 +87,7 @@ class CommandModel:
 
     def _fill(self, workspace: Path, asked: Mapping[str, Any]) -> Mapping[str, bytes]:
         if self.problem is not None:
-            copytree(self.problem, workspace, dirs_exist_ok=True)
+            copytree(self.problem, workspace, dirs_exist_ok=True, ignore=_IGNORED)
         if "current_model" in asked:
             (workspace / self.mutable_file).write_text(asked["current_model"])
         return _files(workspace)

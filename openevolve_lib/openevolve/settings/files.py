@@ -28,12 +28,13 @@ def load_config(
     overrides: Sequence[str | Override] = (),
     *,
     below: Path | None = None,
+    lowest: Sequence[Layer] = (),
     sections: Sections = _NO_SECTIONS,
 ) -> Config:
     """Read a YAML file (none: the defaults), apply a preset and ``a.b=value`` overrides, check the whole.
 
-    The file lies over that of ``below``. ``sections`` are models of parts that the engine carries unread
-    (``task``), so that all faults are told at once.
+    The file lies over that of ``below``, and this over ``lowest``. ``sections`` are models of parts that the
+    engine carries unread (``task``), so that all faults are told at once.
 
     Raises:
         UserError: no such file, not YAML, an unknown key or a value out of range.
@@ -41,7 +42,7 @@ def load_config(
     files = [file for file in (below, path) if file is not None]
     if below is not None and path is not None and path.exists() and path.samefile(below):
         files = [path]
-    return layered([Layer(str(file), read_yaml(file)) for file in files], overrides, sections)
+    return layered([*lowest, *(Layer(str(file), read_yaml(file)) for file in files)], overrides, sections)
 
 
 def layered(

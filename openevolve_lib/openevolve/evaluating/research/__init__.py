@@ -1,0 +1,1 @@
+"""The evaluator of research-problem folders; alone in its folder, which evaluations may read."""
