@@ -34,7 +34,7 @@ from openevolve.commands.exits import EXIT_COMPLETED
 from openevolve.errors import UserError
 from openevolve.evaluating.isolation import Launcher, Level
 from openevolve.evaluation_result import EvaluationFailed
-from openevolve.population.shrinkage import shrunk
+from openevolve.search.final import standing
 from openevolve.state.replay import replay
 
 
@@ -45,7 +45,7 @@ class Listed:
     id: str
     iteration: int
     claimed: float  # mean validation AUC in the search
-    estimate: float  # the same, drawn to the mean of all programs by as much as it is noise
+    estimate: float  # the same, with luck taken back as far as the run knows its noise
     params: int
     code: str
 
@@ -106,26 +106,23 @@ def confirmed(run: Path, top: int, seeds: int, at_once: int | None, *, allow_uns
 
 
 def ranked(run: Path, top: int) -> list[Listed]:
-    """The seed program, and the ``top`` others by estimate, from the run's journal. Raises UserError."""
+    """The seed program, and the ``top`` others as the run ranks them, from its journal. Raises UserError."""
     state = replay(run / "openevolve" / "journal.jsonl")
-    scored = {i: outcome.metrics for i, outcome in state.outcomes.items() if outcome.evaluated}
-    if 0 not in scored or len(scored) < 2:
-        raise UserError(f"{run}: expected a seed program and others with a score, found {len(scored)} scores")
-    iterations = list(scored)
-    values = [scored[i]["mean_val_auc"] for i in iterations]
-    errors = [scored[i].get("mean_val_auc_se", 0.0) for i in iterations]
-    estimates = dict(zip(iterations, (each.mean for each in shrunk(values, errors)), strict=True))
-    best = sorted((i for i in iterations if i), key=lambda i: (-estimates[i], scored[i]["param_count"], i))
+    found = standing(state)
+    seed = [elite for elite in found if elite.program.iteration == 0]
+    others = [elite for elite in found if elite.program.iteration]
+    if not seed or not others:
+        raise UserError(f"{run}: expected a seed program and others with a score, found {len(found)} scores")
     return [
         Listed(
-            state.programs[i].id,
-            i,
-            scored[i]["mean_val_auc"],
-            estimates[i],
-            int(scored[i]["param_count"]),
-            state.programs[i].code,
+            elite.id,
+            elite.program.iteration,
+            elite.metrics["mean_val_auc"],
+            state.population.value(elite),
+            int(elite.metrics["param_count"]),
+            elite.program.code,
         )
-        for i in (0, *best[:top])
+        for elite in (*seed, *others[:top])
     ]
 
 

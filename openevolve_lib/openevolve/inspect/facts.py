@@ -122,16 +122,16 @@ def status_of(run: Run, iteration: int) -> str:
 
 
 def _estimate(run: Run, rows: list[Fact]) -> None:
-    """Fill in the estimates: the run's own where noise is known, else from errors where all have one.
+    """Fill in the estimates: the run's own where noise is known; where it makes none, from the errors.
 
     A copy of a program is no further one.
     """
     scored = [row for row in rows if row["status"] == "scored"]
     estimates = run.state.measurements.estimates
     known = {row["id"]: run.state.measurements.estimate(row["id"]) for row in scored}
-    if estimates is not None and not estimates.exact and all(known.values()):
+    if estimates is not None and all(known.values()):
         for row in scored:
-            if own := known[row["id"]]:
+            if (own := known[row["id"]]) and not estimates.exact:
                 row["estimate"], row["estimate_error"] = own.mean, own.sd
         return
     if not scored or any(row["error"] is None for row in scored):

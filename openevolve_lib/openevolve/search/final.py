@@ -180,9 +180,9 @@ def open_final(state: State, units: Sequence[Unit], share: float) -> Final:
 
 
 def _estimated(state: State, members: Mapping[str, Elite]) -> dict[str, float]:
-    """From all that was measured; where no noise is known, from the standard errors of an evaluation."""
-    population, estimates = state.population, state.measurements.estimates
-    if estimates is not None and not estimates.exact:
+    """From all that was measured; where nothing is estimated, from the standard errors of an evaluation."""
+    population = state.population
+    if state.measurements.estimates is not None:
         return {name: population.value(elite) for name, elite in members.items()}
     error = standard_error_of(population.config.fitness_metric)
     values = [population.fitness(elite.metrics) for elite in members.values()]
@@ -229,17 +229,31 @@ def best_of(state: State) -> Elite | None:
     return next(iter(state.population.best()), None)
 
 
+def standing(state: State) -> list[Elite]:
+    """All programs with a score, the best first: finalists by the final, then the others by estimate.
+
+    A final that is not over, or that the search has gone on after, says nothing.
+    """
+    course = course_of(state) if winner_of(state) else None
+    first = [each.program_id for each in course.standings()] if course else []
+    found = {elite.id: elite for elite in state.population.best(len(state.population))}
+    return [
+        *(found[name] for name in first if name in found),
+        *(e for e in found.values() if e.id not in first),
+    ]
+
+
 def scores_of_best(state: State) -> dict[str, float]:
     """Of the winner: what the search claimed, what of that is probably not luck, and what is found afresh.
 
-    Without a standard error where nothing is known of the noise; empty where no final was held.
+    Where nothing is known of the noise, without an estimate and a standard error; empty without a final.
     """
     winner = winner_of(state)
     if winner is None or state.final is None:
         return {}
     return {
         "claimed": state.final.claimed[winner.program_id],
-        "estimated": state.final.estimated[winner.program_id],
+        **({"estimated": state.final.estimated[winner.program_id]} if state.final.noise else {}),
         "final": winner.score,
         **({"final_standard_error": winner.standard_error} if winner.standard_error else {}),
         "final_measurements": winner.measurements,

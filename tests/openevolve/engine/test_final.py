@@ -12,7 +12,7 @@ import pytest
 from openevolve.engine.run import Result
 from openevolve.errors import UserError
 from openevolve.inspect.asking import ask, request
-from openevolve.search.final import course_of, winner_of
+from openevolve.search.final import course_of, standing, winner_of
 from openevolve.state.journal import read_journal
 from openevolve.state.replay import replay
 from tests.support.finals import EVALUATOR, run, start
@@ -70,6 +70,18 @@ def test_best_says_what_was_claimed_and_what_was_found(held: tuple[Path, Result]
     assert course is not None
     found = {standing.program_id: standing.score for standing in course.standings()}
     assert np.mean([result.state.final.claimed[name] - score for name, score in found.items()]) > 0
+
+
+def test_finalists_stand_before_all_others_in_the_order_of_the_final(held: tuple[Path, Result]) -> None:
+    state = held[1].state
+    course, order = course_of(state), [elite.id for elite in standing(state)]
+    assert course is not None
+    finalists = [each.program_id for each in course.standings()]
+    assert order[: len(finalists)] == finalists
+    others = [state.scored(state.iterations[name]) for name in order[len(finalists) :]]
+    values = [state.population.value(elite) for elite in others if elite]
+    assert len(order) == len(state.population) > len(finalists)
+    assert values == sorted(values, reverse=True)
 
 
 def test_a_reader_knows_the_same(held: tuple[Path, Result]) -> None:
