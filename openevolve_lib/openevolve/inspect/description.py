@@ -139,7 +139,7 @@ def verdict(ranked: list[Fact]) -> dict[str, Any] | None:
     found: dict[str, Any] = {"gain": best["fitness"] - first["fitness"], "count": len(ranked)}
     if best["final"]:
         found |= _afresh_gain(best["final"], first)
-    if any(row["error"] is None for row in ranked):
+    if any(row["error"] is None or row["estimate"] is None for row in ranked):
         return found
     behind = [(best["fitness"] - row["fitness"], hypot(best["error"], row["error"])) for row in ranked[1:]]
     return found | {

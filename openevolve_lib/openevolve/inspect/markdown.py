@@ -65,7 +65,7 @@ def _verdict(found: dict[str, Any] | None) -> str:
             f"claimed {found['gain']:+.4f}. Only data that no search has seen confirms a gain."
         )
     if "luck" not in found:
-        return f"Gain over the initial program: {found['gain']:+.4f}; the evaluator gives no error."
+        return f"Gain over the initial program: {found['gain']:+.4f}; nothing is known of the noise."
     return (
         f"Gain over the initial program: {spread(found['gain'], found['gain_error'], signed=True)}; "
         f"{found['shrunk_gain']:+.4f} with selected luck taken back. The luckiest of {found['count']} equal "

@@ -54,7 +54,7 @@ function real(run) {
   if (!verdict) return card("Is it real?", el("p", {}, "There is nothing to compare yet."));
   if (verdict.luck === undefined && verdict.afresh_gain === undefined) {
     return card("Is it real?", el("p", { class: "figure" }, signed(verdict.gain)),
-      el("p", {}, "Over the initial program. The evaluator gives no error, so this run cannot tell the gain from luck."));
+      el("p", {}, "Over the initial program. Nothing is known of the noise, so this run cannot tell the gain from luck."));
   }
   if (verdict.afresh_gain !== undefined) return afresh(verdict);
   const clear = verdict.shrunk_gain > verdict.luck + 2 * verdict.gain_error;
