@@ -11,6 +11,7 @@ from typing import Any
 from medevonet.run.looks import count_look
 from medevonet.statistics.artifacts import Split, load_predictions
 from medevonet.statistics.comparison import Artifact, compare, report
+from medevonet.statistics.published import published_means
 from medevonet.statistics.student import equivalence_p_value, holm
 from medevonet.statistics.variance import Answer, mean_answer
 from openevolve.errors import UserError
@@ -45,6 +46,7 @@ def conclude(run: Path, listed: Sequence[Program], seeds: int) -> dict[str, Any]
         "looks_at_test_split": looks,
         "seed": seed,
         "programs": entries,
+        "beside": _beside(seed, passed, seeds),
     }
     (run / "confirmation.svg").write_text(_figure(entries), encoding="utf-8")
     (run / "confirmation.md").write_text(_markdown(found), encoding="utf-8")
@@ -52,6 +54,29 @@ def conclude(run: Path, listed: Sequence[Program], seeds: int) -> dict[str, Any]
     draft.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(run / "confirmation.json")
     return found
+
+
+def _beside(seed: Program, passed: Sequence[Program], seeds: int) -> list[dict[str, Any]]:
+    """Mean test AUCs of what was tested, and what others have published on these images; the best first."""
+    if not passed:
+        return []
+    own = [(seed, passed[0]["test"]["mean"]["aucs"][0])]
+    own += [(entry, entry["test"]["mean"]["aucs"][1]) for entry in passed]
+    rows: list[dict[str, Any]] = [
+        {
+            "name": f"iteration {program['iteration']}" if program["iteration"] else "the seed program",
+            "parameters": program["params"],
+            "auc": auc,
+            "source": f"here, mean of {seeds} trainings",
+        }
+        for program, auc in own
+    ]
+    cases = {name: row["cases"] for name, row in passed[0]["test"]["datasets"].items()}
+    rows += [
+        {"name": each.name, "parameters": each.parameters, "auc": auc, "source": each.source}
+        for each, auc in published_means(cases)
+    ]
+    return sorted(rows, key=lambda row: -row["auc"])
 
 
 def written(run: Path) -> str:
@@ -127,6 +152,11 @@ def _markdown(found: Mapping[str, Any]) -> str:
                 f"{start} | {entry['test']['mean']['difference']:+.4f} | {survived} | {question} "
                 f"| {interval} | {answer['p_holm']:.2g} | {_verdict(entry, answer)} |"
             )
+    if found["beside"]:
+        lines += ["", "| network | parameters | mean test AUC | source |", "|---|---|---|---|"]
+    for row in found["beside"]:
+        params = f"{row['parameters']:,}" if row["parameters"] else "?"
+        lines.append(f"| {row['name']} | {params} | {row['auc']:.4f} | {row['source']} |")
     return "\n".join(lines) + "\n"
 
 

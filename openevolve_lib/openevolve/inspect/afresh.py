@@ -78,9 +78,21 @@ def confirmation_of(folder: Path) -> Answer | None:
             "trainings": int(found["trainings"]),
             "looks": int(found["looks_at_test_split"]),
             "programs": [_confirmed(entry) for entry in found["programs"]],
+            "beside": [_beside(row) for row in found.get("beside", [])],
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _beside(row: Mapping[str, Any]) -> Answer:
+    """A network on the same data: one of the run's, or one that others have published."""
+    params = row["parameters"]
+    return {
+        "name": str(row["name"]),
+        "parameters": None if params is None else int(params),
+        "value": float(row["auc"]),
+        "source": str(row["source"]),
+    }
 
 
 def _confirmed(entry: Mapping[str, Any]) -> Answer:

@@ -54,6 +54,10 @@ def test_the_same_program_is_not_claimed_to_be_better(confirmed: Path) -> None:
     assert "test" not in broken
     assert "better" not in written(confirmed)
     assert (confirmed / "confirmation.svg").read_text().startswith("<svg")
+    assert sorted(row["name"] for row in found["beside"]) == [
+        "iteration 4",
+        "the seed program",
+    ]  # data of its own
 
 
 def test_the_test_split_is_opened_once_and_for_those_that_passed(confirmed: Path) -> None:

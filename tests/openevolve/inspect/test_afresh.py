@@ -106,6 +106,7 @@ CONFIRMATION: dict[str, Any] = {
          "claimed_gain": 0.04, "smaller": False, "screen": "no gain on validation",
          "validation": {"mean": {"difference": -0.01}}},
     ],
+    "beside": [{"name": "<b>ResNet</b>", "parameters": None, "auc": 0.91, "source": "a paper"}],
 }  # fmt: skip
 
 
@@ -120,6 +121,7 @@ def test_the_page_tells_the_confirmation(page: Page, held: Run, tmp_path: Path) 
     text = page.locator("#confirmation").inner_text()
     assert re.search(r"new patients p = 0\.20", text)
     assert "no gain on validation" in text
+    assert re.search(r"<b>ResNet</b>\s+\?\s+0\.9100\s+a paper", text)
     assert page.evaluate("window.hit") is None
     assert "only the confirmation" in page.locator("footer").inner_text()
     assert describe(held)["confirmation"] is None

@@ -28,7 +28,7 @@ export function finalists(run) {
 
 // Gains on data that no search has seen.
 export function confirmed(run) {
-  const { programs, trainings, looks } = run.confirmation;
+  const { programs, trainings, looks, beside } = run.confirmation;
   const lines = programs.map((entry) => {
     const row = run.byId.get(entry.id), answer = entry.answers.at(-1);
     return {
@@ -38,7 +38,16 @@ export function confirmed(run) {
     };
   });
   return [key("claimed by the search", "fresh seeds, validation", "held-out data, 95% interval"), el("div", { class: "scroll wide" }, dumbbells(run, lines, "gain over the initial program", 0)),
-    el("p", { class: "note" }, `${plural(trainings, "training")} of each from seeds that the search did not use; p-values by Holm over programs; the held-out data were looked at ${looks === 1 ? "once" : `${looks} times`}.`)];
+    el("p", { class: "note" }, `${plural(trainings, "training")} of each from seeds that the search did not use; p-values by Holm over programs; the held-out data were looked at ${looks === 1 ? "once" : `${looks} times`}.`),
+    beside.length ? networks(beside) : null];
+}
+
+// What was tested and what others have published on the same data, the best first.
+function networks(rows) {
+  const heads = ["network", "parameters", "mean on held-out data", "source"];
+  return el("div", { class: "scroll" }, el("table", { class: "numbers" },
+    el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, el("td", {}, row.name), el("td", {}, row.parameters === null ? "?" : row.parameters.toLocaleString("en")), el("td", {}, number(row.value)), el("td", {}, row.source))))));
 }
 
 function key(...words) {
