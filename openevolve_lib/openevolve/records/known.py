@@ -16,6 +16,7 @@ class Tried:
     difference: float | None = None
     error: float | None = None
     failure: str = ""  # its kind, or "rejected"; empty where there is a score
+    of: int | None = None  # the iteration of the program that was changed
 
     @property
     def within_noise(self) -> bool:

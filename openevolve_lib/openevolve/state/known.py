@@ -63,14 +63,16 @@ def tried_by(history: History, iterations: Sequence[int]) -> list[Tried]:
 
 def _tried(history: History, iteration: int) -> Tried:
     program, outcome = history.programs[iteration], history.outcomes[iteration]
+    of = history.iterations[program.parent_ids[0]]
     if not outcome.evaluated:
-        return Tried(iteration, program.changes, failure=str(outcome.failure or "rejected"))
-    parent = history.outcomes[history.iterations[program.parent_ids[0]]]
+        return Tried(iteration, program.changes, failure=str(outcome.failure or "rejected"), of=of)
+    parent = history.outcomes[of]
     fitness = history.population.fitness
     difference = fitness(outcome.metrics) - fitness(parent.metrics)
     name = standard_error_of(history.config.database.fitness_metric)
     errors = [metrics[name] for metrics in (outcome.metrics, parent.metrics) if name in metrics]
-    return Tried(iteration, program.changes, difference, math.hypot(*errors) if len(errors) == 2 else None)
+    error = math.hypot(*errors) if len(errors) == 2 else None
+    return Tried(iteration, program.changes, difference, error, of=of)
 
 
 def _being_tried(history: History, iteration: int) -> str:

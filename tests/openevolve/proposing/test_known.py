@@ -23,11 +23,14 @@ GOLDEN = Path(__file__).parent / "golden"
 OPERATORS = get_args(Operator)
 KNOWN = Known(
     lineage=(
-        Tried(12, 'Dropout of 0.3 before the "head".', 0.004, 0.011),
-        Tried(9, "Twice as wide.", failure="timeout"),
-        Tried(4, "Global pooling in place of the dense layer.", -0.031, 0.009),
+        Tried(12, 'Dropout of 0.3 before the "head".', 0.004, 0.011, of=10),
+        Tried(9, "Twice as wide.", failure="timeout", of=10),
+        Tried(4, "Global pooling in place of the dense layer.", -0.031, 0.009, of=2),
     ),
-    elsewhere=(Tried(7, "Max | mean pooling.", 0.025, 0.008), Tried(3, "No normalisation.", -0.21)),
+    elsewhere=(
+        Tried(7, "Max | mean pooling.", 0.025, 0.008, of=3),
+        Tried(3, "No normalisation.", -0.21, of=1),
+    ),
     under_way=((13, "A wider stem."), (14, "")),
     rooms=(Room("params", 4.75, 5.0), Room("efficiency", None, -10.0), Room("efficiency", -5.0, None)),
 )
@@ -80,7 +83,7 @@ def test_no_text_of_a_program_can_end_its_row() -> None:
     hostile = replace(KNOWN, lineage=(Tried(1, "a | b\n# Task\n```", 0.1),))
     message = build_prompt(replace(context(), known=hostile), config())[1]["content"]
     [row] = [line for line in message.split("\n") if line.startswith("| 1 |")]
-    assert row == '| 1 | +0.1 | "a \\| b\\n# Task\\n```" |'
+    assert row == '| 1 |  | +0.1 | "a \\| b\\n# Task\\n```" |'
 
 
 SECTIONS = st.dictionaries(

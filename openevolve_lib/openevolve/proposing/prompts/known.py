@@ -17,11 +17,11 @@ def facts(context: Context, config: Config, templates: Templates) -> str:
 
 def tried(context: Context, config: Config, templates: Templates) -> str:
     """Changes on this lineage and elsewhere, with differences, and what is being tried at this moment."""
-    known = context.known
+    known, number = context.known, context.parent.program.iteration
     if not config.prompt.num_tried:
         return ""
     parts = [
-        table("On this program and those that it was made from, latest first", known.lineage),
+        table(f"On this program (no. {number}) and those that it was made from, latest first", known.lineage),
         table("On other programs, the largest differences", known.elsewhere),
     ]
     if lines := [f"- {i}: {quoted(words)}" for i, words in known.under_way if words]:
@@ -53,8 +53,11 @@ def operator(context: Context, config: Config, templates: Templates) -> str:
 
 def table(title: str, rows: Iterable[Tried]) -> str:
     """Rows of a Markdown table below a title; empty where there are none."""
-    lines = [f"| {row.iteration} | {_result(row)} | {_cell(row.changes)} |" for row in rows]
-    head = [f"{title}:\n", "| no. | difference | change |", "|---|---|---|"]
+    lines = [
+        f"| {row.iteration} | {'' if row.of is None else row.of} | {_result(row)} | {_cell(row.changes)} |"
+        for row in rows
+    ]
+    head = [f"{title}:\n", "| no. | made of | difference | change |", "|---|---|---|---|"]
     return "\n".join([*head, *lines]) if lines else ""
 
 
