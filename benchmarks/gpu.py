@@ -1,8 +1,8 @@
 """One full evaluation of the seed network at 224 px on a GPU, against what the card's memory allows.
 
 Needs PyTorch and NumPy alone: it makes random uint8 images of the five data sets' sizes on the device and
-drives the code that candidates train with (medevonet/training.py), 10 epochs with a validation after each
-and the test split at the end. The floor is the time that the card needs to move the bytes of this
+drives the code that candidates train with (medevonet/sandboxed/recipe.py), 10 epochs with a validation
+after each and the test split at the end. The floor is the time that the card needs to move the bytes of this
 network's activations, weights and gradients at the copy bandwidth measured here: 88 TB where every
 element-wise layer is fused into its neighbour, 228 TB in eager mode, for 5.83 PFLOP. With --cuda-graphs the
 same again, with each full batch's kernels launched at once; with --at-once N in N processes on the one card.

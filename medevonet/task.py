@@ -61,7 +61,7 @@ class TaskConfig(Section):
     # Trainings of a data set, each with a seed of its own; 1 where none is said. BreastMNIST's validation
     # split has 78 images: three trainings where one would be half a lottery.
     seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={"breastmnist": 3})
-    # Of a ladder (medevonet/rungs.py): what a program may have cost on each rung, of the full cost.
+    # Of a ladder (medevonet/referee/rungs.py): what a program may have cost on each rung, of the full cost.
     rung_shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[0.1, 0.2, 0.3], min_length=1)
     rung_epochs: Annotated[int, Field(ge=1)] = 2  # at least, of the first rung's brief trainings
     rung_size: Annotated[int, Field(ge=8)] = 56  # pixels that their images may be downsampled to

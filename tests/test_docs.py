@@ -1,7 +1,11 @@
 """README and docs: links lead somewhere, commands exist, and the first page stays short."""
 
+import ast
+import io
 import re
 import shlex
+import subprocess
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -41,3 +45,24 @@ def test_files_that_commands_name_exist(page: Path) -> None:
 
 def test_the_first_page_is_short() -> None:
     assert (PROJECT / "README.md").read_text(encoding="utf-8").count("\n") <= 150
+
+
+def sources() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z", "*.py"], cwd=PROJECT, capture_output=True, text=True)
+    return [PROJECT / name for name in listed.stdout.split("\0") if (PROJECT / name).is_file()]
+
+
+def test_files_that_docstrings_and_comments_name_exist() -> None:
+    files = sources() or [*PROJECT.glob("[!.]*/**/*.py")]
+    known = {"/" + path.relative_to(PROJECT).as_posix() for path in files}
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        nodes = [
+            n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)
+        ]
+        said = [ast.get_docstring(node) or "" for node in nodes]
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        said += [token.string for token in tokens if token.type == tokenize.COMMENT]
+        named = {name for each in said for name in re.findall(r"(?<![\w/{}<*.-])(?:\w+/)+\w+\.py\b", each)}
+        gone = [name for name in named if not any(file.endswith("/" + name) for file in known)]
+        assert not gone, f"{path}: {gone}"

@@ -1,7 +1,7 @@
 """The referee's half of a training: it holds the labels, and believes nothing it has not checked.
 
-A candidate process trains one network on one data set (candidate.py says what it can be asked); every
-metric is computed here from the probabilities that it sends.
+A candidate process trains one network on one data set; medevonet/sandboxed/session.py says what it can be
+asked. Every metric is computed here from the probabilities that it sends.
 """
 
 import math

@@ -21,8 +21,19 @@ from medevonet.run.folder import PROJECT
 from medevonet.run.settings import CONFIG
 from medevonet.task import TaskConfig
 from openevolve.settings.models import Config
+from openevolve.settings.registry import NoSettings, find, names
 
 PAGE = PROJECT / "docs" / "all-settings.md"
+
+_SETTING_OF = {  # a kind of strategy, and the setting that names one
+    "proposer": "proposer",
+    "population": "search.population",
+    "parents": "search.parents",
+    "gate": "search.gates",
+    "reflection": "reflection",
+    "allocation": "fidelity",
+    "executor": "executor",
+}
 
 _HEAD = """# All settings
 
@@ -44,7 +55,28 @@ def page() -> str:
         about = " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split()).replace("``", "`")
         heads = "| key | value | default | meaning |\n|---|---|---|---|"
         parts.append(f"## {title}\n\n{about}\n\n{heads}\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, *_strategies()])
+
+
+def _strategies() -> Iterator[str]:
+    """Of each kind the engine's own by name, what they are, and their settings."""
+    yield "## Strategies\n\nTheir own settings are given as `strategies.NAME.KEY`.\n"
+    for kind, setting in _SETTING_OF.items():
+        rows = []
+        for name in names(kind):
+            cls = find(kind, name)
+            own = [
+                f"`{key}` ({default})" for key, _, default, _ in _rows(getattr(cls, "Settings", NoSettings))
+            ]
+            rows.append(f"| `{name}` | {_about(cls)} | {', '.join(own)} |")
+        heads = "| name | what it is | its own settings (defaults) |\n|---|---|---|"
+        yield f"### `{setting}`\n\n{heads}\n" + "\n".join(rows) + "\n"
+
+
+def _about(cls: type[Any]) -> str:
+    """The first sentence of a docstring."""
+    text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split()).replace("``", "`")
+    return _escaped(re.split(r"(?<=\.) (?=[A-Z`])", text)[0])
 
 
 def _sections() -> Iterator[tuple[str, str, type[BaseModel]]]:

@@ -51,7 +51,7 @@ def train_and_evaluate(
     ``combined_score`` and ``mean_val_auc``, its standard error ``mean_val_auc_se``, ``<dataset>_val_auc``,
     ``params`` (log10 of the number of parameters), ``efficiency`` (-log10 of the multiply-adds of one
     image), ``param_count``, ``multiply_adds`` and ``cost`` (images trained on). The artifact pair that
-    medevonet/artifacts.py describes is written too.
+    medevonet/statistics/artifacts.py describes is written too.
 
     Raises:
         EvaluationFailed: the program is at fault; its ``kind`` says how.
@@ -70,7 +70,7 @@ def train_and_evaluate(
 
 
 def train_and_evaluate_in_rungs(program_path: str | Path) -> Iterator[EvaluationResult]:
-    """As ``train_and_evaluate``, after the results of the rungs below (medevonet/rungs.py).
+    """As ``train_and_evaluate``, after the results of the rungs below (medevonet/referee/rungs.py).
 
     All have the same metrics, but those below have no standard error. Closing the iterator ends the
     evaluation; a training of the full evaluation that a rung has done is not done again.

@@ -1,7 +1,7 @@
 """Gradients of a batch as a CUDA graph: the kernels of a small network are launched at once, not one by one.
 
 A graph repeats what the device did while it was recorded, and nothing that Python did. So two batches are
-watched first (medevonet/watching.py), and only what leaves no trace in Python is recorded.
+watched first (medevonet/sandboxed/tracing.py), and only what leaves no trace in Python is recorded.
 
 Runs beside untrusted code; needs PyTorch and NumPy alone.
 """

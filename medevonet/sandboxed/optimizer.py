@@ -2,7 +2,7 @@
 
 ``torch.optim.Optimizer`` imports the compiler (torch._dynamo: 6 s of CPU time, and as much memory again
 as PyTorch) as soon as one is made, and its schedulers cost Python time at every step; the functional form
-does neither. tests/test_training.py holds both against torch.optim.
+does neither. tests/medevonet/sandboxed/test_recipe.py holds both against torch.optim.
 
 Sources: Loshchilov, Hutter (2019), arXiv 1711.05101; Smith, Topin (2017), arXiv 1708.07120, with the
 defaults of ``torch.optim.lr_scheduler.OneCycleLR``.

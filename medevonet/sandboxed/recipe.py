@@ -36,7 +36,7 @@ class Recipe:
     max_lr: float
     weight_decay: float
     precision: Precision
-    cuda_graphs: bool = False  # on a GPU: a batch's kernels launched at once (medevonet/cuda_graphs.py)
+    cuda_graphs: bool = False  # on a GPU: a batch's kernels launched at once (sandboxed/cuda_graphs.py)
 
 
 class Training:

@@ -1,7 +1,7 @@
 """The candidate: the one process that runs an untrusted program.
 
 It is given the program and one data set: images and labels to train on, and the images of the validation
-and test splits; never their labels. It does what the referee asks over the channel (medevonet/channel.py),
+and test splits; never their labels. It does what the referee asks over the channel (medevonet/wire.py),
 one answer to each command, and ends when the referee closes it:
 
     command                                answer

@@ -33,7 +33,8 @@ def bootstrap_statistics(
     """Bootstrap statistics of each data set and of the mean over data sets, test split included.
 
     Returns ``{"datasets": {name: {split: statistics}}, "mean": {split: statistics}}``, with the
-    ``<statistics>`` of medevonet/artifacts.py. Equal seeds resample a data set alike for every program.
+    ``<statistics>`` of medevonet/statistics/artifacts.py. Equal seeds resample a data set alike for every
+    program.
     Raises ``ValueError`` where an AUC is undefined or no data set is given.
     """
     if not predictions:

@@ -29,7 +29,7 @@ class Evolyth:
     """The idea of the highest priority is tried first, on the program that it is about. Without one:
 
     argmax of .55 score + .25 [on the Pareto front] + .15 / sqrt(1 + children) +- .10 status - .01 generation
-    (Evolyth, core/selection.py), where the front is that of fitness and size, and status is -1 for a program
+    (Evolyth's own selection), where the front is that of fitness and size, and status is -1 for a program
     whose latest child failed, else 1. There, every program with a score succeeded; a failed child says as
     much of a branch. The earlier program on a tie.
     """

@@ -77,3 +77,14 @@ class ParentStrategyContract:
             vars(island) for island in untouched.population.islands
         ]
         assert state.population.best(100) == untouched.population.best(100)
+
+
+class DeterministicParentsContract(ParentStrategyContract):
+    """Of a strategy that draws nothing: there is one choice, whatever the seed."""
+
+    def test_another_seed_gives_other_choices(self) -> None:
+        first, config = self.build("random_seed=5")
+        second, _ = self.build("random_seed=6")
+        state = populated(config, 40)
+        chosen = [[s.choose(View(state, 40), i).parent for i in range(40, 60)] for s in (first, second)]
+        assert chosen[0] == chosen[1]

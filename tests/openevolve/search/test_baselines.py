@@ -4,28 +4,18 @@ from openevolve.search.baselines import Best, Initial, Latest, Random
 from openevolve.settings.files import load_config
 from openevolve.settings.registry import NoSettings
 from openevolve.state.view import View
-from openevolve.testing.parents import ParentStrategyContract, populated
+from openevolve.testing.parents import DeterministicParentsContract, ParentStrategyContract, populated
 
 
-class WithoutDraws(ParentStrategyContract):
-    def test_another_seed_gives_other_choices(self) -> None:
-        """Not here: there is one choice."""
-        first, config = self.build("random_seed=5")
-        second, _ = self.build("random_seed=6")
-        state = populated(config, 40)
-        chosen = [[s.choose(View(state, 40), i).parent for i in range(40, 60)] for s in (first, second)]
-        assert chosen[0] == chosen[1]
-
-
-class TestInitial(WithoutDraws):
+class TestInitial(DeterministicParentsContract):
     strategy = Initial
 
 
-class TestLatest(WithoutDraws):
+class TestLatest(DeterministicParentsContract):
     strategy = Latest
 
 
-class TestBest(WithoutDraws):
+class TestBest(DeterministicParentsContract):
     strategy = Best
 
 

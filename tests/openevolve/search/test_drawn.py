@@ -10,15 +10,14 @@ from openevolve.settings.files import load_config
 from openevolve.settings.registry import settings_of
 from openevolve.state.state import State
 from openevolve.state.view import View
-from openevolve.testing.parents import ParentStrategyContract
-from tests.openevolve.search.test_baselines import WithoutDraws
+from openevolve.testing.parents import DeterministicParentsContract, ParentStrategyContract
 
 
 class TestDrawnTop(ParentStrategyContract):
     strategy = DrawnTopParents
 
 
-class TestThompson(WithoutDraws):
+class TestThompson(DeterministicParentsContract):
     strategy = ThompsonParents  # of scores without an error there is nothing to draw
 
 
@@ -26,7 +25,7 @@ class TestSigmoid(ParentStrategyContract):
     strategy = SigmoidParents
 
 
-class TestPuct(WithoutDraws):
+class TestPuct(DeterministicParentsContract):
     strategy = PuctParents
 
 
