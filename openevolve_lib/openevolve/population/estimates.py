@@ -12,6 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from openevolve.population.hierarchy import Data, Floats, Population, fit, posterior
 from openevolve.population.noise import pooled_variance
@@ -63,7 +64,8 @@ class Estimates:
         self._active: NDArray[np.bool_] = np.zeros(
             len(units), dtype=np.bool_
         )  # units that some program was measured on
-        self._noise = np.zeros(len(units))  # variance on the scale
+        self._noise = np.zeros(len(units))  # variance on the scale, and
+        self._degrees = np.zeros(len(units), dtype=np.int64)  # from how many repeats beyond the first
         self._fit_at = 0  # measurements at which the next fit is due
         self.fits = 0  # how often what is known of all was worked out anew
         self._means = np.empty((0, len(units)))
@@ -144,10 +146,15 @@ class Estimates:
         return float(slope[0]) * self.noise(unit)
 
     def interval(self, program_id: str, unit: str, level: float) -> tuple[float, float]:
-        """Where a fresh measurement of the unit falls with probability ``level``."""
+        """Where a fresh measurement of the unit falls with probability ``level``.
+
+        Student's, since the noise is known from so many repeats only.
+        """
         row, column = self.row(program_id), self._tallies.columns[unit]
-        variance = self._covariances[row, column, column] + self._noise[column]
-        reach = _NORMAL.inv_cdf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+        noise = self._noise[column]
+        variance = max(self._covariances[row, column, column] + noise, 0.0)
+        degrees = float(max(self._degrees[column], 1)) if noise else math.inf
+        reach = float(special.stdtrit(degrees, (1 + level) / 2)) * math.sqrt(variance)
         ends = self._means[row, column] + np.array([-reach, reach])
         low, high = self._tallies.scales[column].back(ends)
         return float(low), float(high)
@@ -221,6 +228,7 @@ class Estimates:
         for column, unit in enumerate(self.units):
             alike = [i for i, other in enumerate(self.units) if other.group == unit.group]
             columns = [column] if degrees[:, column].any() else [i for i in alike if degrees[:, i].any()]
+            self._degrees[column] = degrees[:, columns].sum()
             noise[column] = pooled_variance(squares[:, columns].ravel(), degrees[:, columns].ravel())
         return noise
 
