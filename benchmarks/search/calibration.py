@@ -2,8 +2,8 @@
 
 Of the estimates that a run makes (openevolve/population/estimates.py): does an 80% interval of a fresh
 measurement hold 80% of those? Programs are measured once on every unit, a tenth of them twice. On the
-project's own table the fresh ones are real trainings that were kept back. NAS-Bench-201, whose
-noise is normal here, needs ``uv sync --group bench``. By how much what is claimed exceeds the truth is what ``python -m benchmarks.search`` prints.
+project's own table the fresh ones are real trainings that were kept back. The noise of NAS-Bench-201
+(``uv sync --group bench``) is normal. What is claimed beyond the truth: ``python -m benchmarks.search``.
 """
 
 import argparse
