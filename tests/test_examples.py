@@ -15,7 +15,11 @@ from tests import PROJECT
 from tests.support.commands import events, run, scores
 from tests.support.copies import copy_of
 
-EXAMPLES = sorted(path.parent.name for path in PROJECT.glob("examples/*/evaluator.py"))
+EXAMPLES = sorted(
+    path.parent.name
+    for path in PROJECT.glob("examples/*/evaluator.py")
+    if not list(path.parent.glob("*_data.py"))  # those that train networks: test_network_examples.py
+)
 
 
 def offline_command(example: str) -> str:
