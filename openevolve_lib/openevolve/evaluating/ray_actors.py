@@ -123,7 +123,10 @@ class RayExecutor:
             self._begin()
 
     def _begin(self) -> None:
-        local = {"num_cpus": self._site.config.parallel_evaluations * self._settings.num_cpus}
+        local = {
+            "address": "local",
+            "num_cpus": self._site.config.parallel_evaluations * self._settings.num_cpus,
+        }
         given = {"address": self._settings.address} if self._settings.address else local
         try:
             with _without_keys():  # a Ray of its own inherits them, and its actors after it
@@ -262,6 +265,9 @@ class RayExecutor:
 
 
 def _ray() -> Any:
+    # Under ``uv run`` Ray would copy the working folder to every node and build an environment there: actors
+    # measure by the project that is at the same path everywhere, which check_protocol sees to.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         return importlib.import_module("ray")
     except ImportError as error:

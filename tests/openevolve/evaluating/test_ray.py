@@ -1,6 +1,7 @@
 """Evaluations on a Ray cluster: the contract of executors, and nodes that are lost."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from openevolve.testing.executors import ExecutorContract
 from tests import PROJECT
 from tests.openevolve.evaluating.test_workers import search, timeless
 
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # as the executor does
 ray: Any = pytest.importorskip("ray", reason="the extra ray is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of what it will change
 
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own, of what it will 
 @pytest.fixture(scope="class")
 def local() -> Iterator[None]:
     """A Ray for all tests of the contract: starting one takes seconds."""
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
 
