@@ -123,11 +123,9 @@ class RayExecutor:
             self._begin()
 
     def _begin(self) -> None:
-        local = {
-            "address": "local",
-            "num_cpus": self._site.config.parallel_evaluations * self._settings.num_cpus,
-        }
-        given = {"address": self._settings.address} if self._settings.address else local
+        given: dict[str, Any] = {"address": self._settings.address or "local"}
+        if not self._settings.address:
+            given["num_cpus"] = self._site.config.parallel_evaluations * self._settings.num_cpus
         try:
             with _without_keys():  # a Ray of its own inherits them, and its actors after it
                 self._ray.init(**given, include_dashboard=False, log_to_driver=False, configure_logging=False)
@@ -273,7 +271,7 @@ def _ray() -> Any:
     except ImportError as error:
         raise UserError(
             f"executor: expected Ray for ray, found: {error}; "
-            "install it: pip install 'openevolve-medevonet[ray]'"
+            "install it: pip install -e 'openevolve_lib[ray]'"
         ) from None
 
 
