@@ -14,6 +14,7 @@ from openevolve.errors import RunInterrupted, UserError
 from openevolve.evaluating.channel import Decide, Unusable
 from openevolve.evaluating.executor import Hear, Look, Site, unheard, unheard_progress
 from openevolve.evaluating.isolation import clean_environment
+from openevolve.evaluating.remote.asking import RemoteExecutor
 from openevolve.evaluating.remote.carrying import (
     Machine,
     carry_out,
@@ -23,7 +24,6 @@ from openevolve.evaluating.remote.carrying import (
     verdict_of,
 )
 from openevolve.evaluating.remote.messages import Kind, Order, Protocol, Result, RungFound, Verdict
-from openevolve.records.measurement import Unit
 from openevolve.records.program import FailureKind, Outcome, Program
 from openevolve.settings.models import Positive, Section
 from openevolve.settings.registry import strategy
@@ -88,10 +88,8 @@ class Measurer:
 
 
 @strategy("executor", "ray")
-class RayExecutor:
+class RayExecutor(RemoteExecutor):
     """As many actors as the cluster has room for. One that is lost is replaced, on whatever node is left."""
-
-    elsewhere = True  # programs are measured on other machines than the driver's
 
     class Settings(Section):
         """``strategies.ray``"""
@@ -146,24 +144,6 @@ class RayExecutor:
         if self._settings.num_gpus:
             rooms.append(found.get("GPU", 0) / self._settings.num_gpus)
         return max(1, min(int(min(rooms)), self._settings.most))
-
-    async def evaluate(
-        self, program: Program, decide: Decide | None = None, started: Callable[[], None] = unheard
-    ) -> Outcome:
-        found = await self._measure(program, "evaluate" if decide is None else "rungs", None, decide, started)
-        return found if isinstance(found, Outcome) else found.outcome(program.id)
-
-    async def look(self, program: Program, look: Look, started: Callable[[], None] = unheard) -> Outcome:
-        found = await self._measure(program, "look", look, None, started)
-        return found if isinstance(found, Outcome) else found.outcome(program.id)
-
-    async def offered(self, program: Program) -> tuple[Unit, ...]:
-        found = await self._measure(program, "offer", None, None, unheard)
-        if isinstance(found, Outcome):
-            raise RunInterrupted(found.message)
-        if found.refused:
-            raise UserError(found.refused)
-        return found.offered()
 
     async def _measure(
         self,

@@ -10,16 +10,16 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from openevolve.errors import RunInterrupted, UserError
+from openevolve.errors import RunInterrupted
 from openevolve.evaluating.channel import Decide
-from openevolve.evaluating.executor import Hear, Look, Site, unheard, unheard_progress
+from openevolve.evaluating.executor import Hear, Look, Site, unheard_progress
+from openevolve.evaluating.remote.asking import RemoteExecutor
 from openevolve.evaluating.remote.carrying import protocol_of, verdict_of
 from openevolve.evaluating.remote.folder import PARTS, SharedFolder
 from openevolve.evaluating.remote.messages import DriverBeat, Kind, Order, Result, RungFound
 from openevolve.evaluating.remote.pulse import Pulse
 from openevolve.evaluating.remote.roll import Roll
 from openevolve.evaluating.remote.rounds import Rounds, Waiting
-from openevolve.records.measurement import Unit
 from openevolve.records.program import Outcome, Program
 from openevolve.settings.models import Positive, Section
 from openevolve.settings.registry import strategy
@@ -30,10 +30,8 @@ _END_SECONDS = 10.0  # that a withdrawn evaluation may take to end
 
 
 @strategy("executor", "workers")
-class WorkersExecutor:
+class WorkersExecutor(RemoteExecutor):
     """Puts orders into a folder and takes results out of it; what is measured next is decided here alone."""
-
-    elsewhere = True  # programs are measured on other machines than the driver's
 
     class Settings(Section):
         """``strategies.workers``"""
@@ -75,24 +73,6 @@ class WorkersExecutor:
     def slots(self) -> int:
         """Of all workers that are alive; 1 where none is, so that something waits for the first."""
         return max(1, self._roll.slots())
-
-    async def evaluate(
-        self, program: Program, decide: Decide | None = None, started: Callable[[], None] = unheard
-    ) -> Outcome:
-        found = await self._measure(program, "evaluate" if decide is None else "rungs", None, decide, started)
-        return found if isinstance(found, Outcome) else found.outcome(program.id)
-
-    async def look(self, program: Program, look: Look, started: Callable[[], None] = unheard) -> Outcome:
-        found = await self._measure(program, "look", look, None, started)
-        return found if isinstance(found, Outcome) else found.outcome(program.id)
-
-    async def offered(self, program: Program) -> tuple[Unit, ...]:
-        found = await self._measure(program, "offer", None, None, unheard)
-        if isinstance(found, Outcome):
-            raise RunInterrupted(found.message)
-        if found.refused:
-            raise UserError(found.refused)
-        return found.offered()
 
     async def _measure(
         self,
