@@ -25,7 +25,8 @@ EXAMPLES = sorted(
 def offline_command(example: str) -> str:
     """The first command of an example's README."""
     lines = (PROJECT / "examples" / example / "README.md").read_text().splitlines()
-    return next(line for line in lines if line.startswith("openevolve-run") and "--offline" in line)
+    command = next(line for line in lines if "openevolve-run" in line and "--offline" in line)
+    return command.removeprefix("uv run ")
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)

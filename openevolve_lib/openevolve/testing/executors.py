@@ -106,6 +106,9 @@ class ExecutorContract:
                 for name, body in (("first", hang(pids)), ("second", ONE))
             )
             await appears(pids)
+            async with asyncio.timeout(20):
+                while not started:  # elsewhere it begins before that is heard of
+                    await asyncio.sleep(0.01)
             second.cancel()  # while it waits
             await asyncio.wait([second])
             assert started == ["first"]
