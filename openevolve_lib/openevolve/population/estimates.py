@@ -12,7 +12,6 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from openevolve.population.hierarchy import Data, Floats, Population, fit, posterior
 from openevolve.population.noise import pooled_variance
@@ -150,6 +149,8 @@ class Estimates:
 
         Student's, since the noise is known from so many repeats only.
         """
+        from scipy import special  # only here: most runs ask for no interval
+
         row, column = self.row(program_id), self._tallies.columns[unit]
         noise = self._noise[column]
         variance = max(self._covariances[row, column, column] + noise, 0.0)

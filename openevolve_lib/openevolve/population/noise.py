@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 _Z99 = 2.3263
 _ROUNDS = 20
@@ -37,5 +36,7 @@ def pooled_variance(squares: NDArray[np.float64], degrees: NDArray[np.int64]) ->
 
 def _kept(limit: NDArray[np.float64], degrees: NDArray[np.float64]) -> float:
     """Which share of normal noise of variance 1 is left where no sum of squares is above its limit."""
+    from scipy import special  # only here: a run that repeats nothing starts without it
+
     below = degrees * special.chdtr(degrees + 2, limit) + limit * special.chdtrc(degrees, limit)
     return float(below.sum() / degrees.sum())
