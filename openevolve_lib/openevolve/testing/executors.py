@@ -1,6 +1,7 @@
 """The contract of executors: inherit it and set ``start``."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,11 +19,11 @@ from openevolve.settings.models import EvaluatorConfig
 from openevolve.testing.evaluations import ONE, RUNGS, UNITS, appears, gone, hang, program, rendezvous
 
 
-class ExecutorContract:
+class ExecutorContract(ABC):
     """What every run relies on."""
 
-    def start(self, config: EvaluatorConfig, evaluator: Path) -> Executor:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self, config: EvaluatorConfig, evaluator: Path) -> Executor: ...
 
     @contextmanager
     def executor(self, folder: Path, evaluator: str = RUNGS, **settings: Any) -> Iterator[Executor]:
